@@ -1,0 +1,56 @@
+"""JSON in and out, with one rule for each direction.
+
+Knows JSON only. What clients send is read strictly (no NaN, no lone surrogates,
+bounded nesting: orjson's rules); what upstreams send is read as forgivingly as
+possible, for a strange character in an answer must not lose the answer. What we
+write to clients is ASCII, for some of them split lines at U+2028 or U+0085.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+JSONDecodeError = orjson.JSONDecodeError
+
+
+def loads_strict(data: bytes) -> Any:
+    """Parse a client's JSON; raises ``JSONDecodeError`` (a ``ValueError``)."""
+    return orjson.loads(data)
+
+
+def loads_lenient(data: bytes | str) -> Any:
+    """Parse an upstream's JSON, forgiving invalid UTF-8, lone surrogates and a byte order mark.
+
+    Raises ``ValueError`` for what is not JSON, or nested too deeply to read.
+    """
+    try:
+        return orjson.loads(data)
+    except JSONDecodeError:
+        text = data if isinstance(data, str) else data.decode("utf-8-sig", "replace")
+        try:
+            return json.loads(text)
+        except RecursionError as error:
+            raise ValueError("JSON nested too deeply") from error
+
+
+def dumps(value: Any) -> bytes:
+    """Serialise to compact UTF-8 JSON, as sent to upstreams.
+
+    Raises ``TypeError`` for lone surrogates and integers beyond 64 bits, neither
+    of which ``loads_strict`` produces.
+    """
+    return orjson.dumps(value)
+
+
+def dumps_ascii(value: Any) -> bytes:
+    """Serialise to compact ASCII JSON on one line, as sent to clients."""
+    try:
+        data = orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, separators=(",", ":"), default=str).encode("ascii")
+    if data.isascii():
+        return data
+    return json.dumps(orjson.loads(data), separators=(",", ":")).encode("ascii")

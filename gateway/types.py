@@ -1,0 +1,149 @@
+"""The canonical form: OpenAI's chat-completion JSON as plain dicts, and what passes between layers.
+
+Knows the names and shapes of OpenAI's API (openai-python 3.3.1). Must not know
+any other format. Unknown fields survive, for the dicts are what came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, TypedDict
+
+ChatRequest = dict[str, Any]
+"""A chat-completion request as the client sent it, parsed."""
+
+EmbeddingsRequest = dict[str, Any]
+"""An embeddings request as the client sent it, parsed."""
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
+
+
+class PromptTokensDetails(TypedDict, total=False):
+    cached_tokens: int
+
+
+class CompletionTokensDetails(TypedDict, total=False):
+    reasoning_tokens: int
+
+
+class Usage(TypedDict, total=False):
+    """Token counts of one request."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+    completion_tokens_details: CompletionTokensDetails
+
+
+class ChunkChoice(TypedDict, total=False):
+    index: int
+    delta: dict[str, Any]
+    finish_reason: str | None
+    logprobs: Any
+
+
+class Chunk(TypedDict, total=False):
+    """One ``chat.completion.chunk``."""
+
+    id: str
+    object: str
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: Usage | None
+
+
+class RawChunk(dict[str, Any]):
+    """A chunk that came in OpenAI's own format, with the event's bytes as they came.
+
+    A dialect of the same format may pass ``raw`` on instead of encoding the dict.
+    """
+
+    __slots__ = ("raw",)
+    raw: bytes
+
+
+ChatCompletion = dict[str, Any]
+"""A whole ``chat.completion``."""
+
+
+class RawCompletion(dict[str, Any]):
+    """A whole answer (completion or embeddings) that came in OpenAI's own format, with its bytes.
+
+    A dialect of the same format may pass ``raw``, one JSON object, on instead of
+    encoding the dict: numbers of any size and spelling survive only there.
+    """
+
+    __slots__ = ("raw",)
+    raw: bytes
+
+
+class UpstreamRequest(NamedTuple):
+    """What to send to a provider: ``path`` is relative to its base URL and already quoted."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+    headers: Mapping[str, str] = {}
+
+
+class ModelInfo(NamedTuple):
+    """What a provider's own list tells of one of its models.
+
+    ``capabilities`` are Ollama's names (``completion``, ``tools``, ``vision``,
+    ``thinking``, ``audio``, ``embedding`` …); None where the provider doesn't say.
+    ``created`` is in Unix seconds, ``context_length`` in tokens.
+    """
+
+    id: str
+    created: int = 0
+    owned_by: str = ""
+    capabilities: frozenset[str] | None = None
+    context_length: int | None = None
+
+
+class ChatCall(Protocol):
+    """One chat request, translated for one provider, with what is needed to read its answer.
+
+    ``requests`` has one entry a choice for providers that give one choice a call
+    (``n`` > 1); the results are merged. ``streamed`` tells whether the upstream
+    answers with a stream (then ``iter_chunks`` reads it, also for clients that
+    asked for a whole answer) or with one JSON body (``parse_response``).
+    """
+
+    @property
+    def requests(self) -> Sequence[UpstreamRequest]: ...
+
+    @property
+    def dropped_params(self) -> Sequence[str]:
+        """Names of what was asked and can't be honoured, for ``x-gateway-dropped-params``."""
+
+    @property
+    def streamed(self) -> bool: ...
+
+    def iter_chunks(self, pieces: Iterator[bytes], index: int) -> Iterator[list[Chunk]]:
+        """Translate the bytes of the answer to ``requests[index]`` into canonical chunks.
+
+        Yields one list for each piece, ``[]`` when it completed nothing (an empty
+        piece says that nothing came for a while). Raises a ``GatewayError`` for an
+        error in the stream, garbage, or an end without the format's own end mark,
+        after all chunks before it were yielded. A usage chunk (``choices: []``) is
+        yielded wherever the provider tells it, asked for or not.
+        """
+
+    def parse_response(self, body: bytes) -> ChatCompletion:
+        """Translate a whole answer; raises ``UpstreamError`` where it is not one."""
+
+
+class EmbeddingsCall(Protocol):
+    """One embeddings request, translated for one provider."""
+
+    @property
+    def request(self) -> UpstreamRequest: ...
+
+    @property
+    def dropped_params(self) -> Sequence[str]: ...
+
+    def parse_response(self, body: bytes) -> dict[str, Any]:
+        """Translate the answer into OpenAI's ``list`` of embeddings, always as floats."""
