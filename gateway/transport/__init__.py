@@ -1,0 +1,12 @@
+"""Connections to upstreams: sending, reading, deadlines, and letting go.
+
+Knows requests, sockets, TLS and HTTP/1.1. Must not know what the bytes mean, nor
+which provider or client they belong to.
+"""
+
+from gateway.transport.exchange import Exchange, UnexpectedStatusError, wait_any
+from gateway.transport.in_process import InProcessAdapter
+from gateway.transport.upstream import Upstream
+from gateway.transport.watch import Watch, open_watch
+
+__all__ = ["Exchange", "InProcessAdapter", "UnexpectedStatusError", "Upstream", "Watch", "open_watch", "wait_any"]

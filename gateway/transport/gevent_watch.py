@@ -1,0 +1,137 @@
+"""The watch for gevent: one switch to the hub a wait, and hardly a system call of its own.
+
+Knows gevent's hub and its watchers. Imported only where gevent has patched the
+standard library.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from math import inf
+from typing import Any
+
+from gevent import get_hub
+from gevent.hub import Waiter
+
+from gateway.transport.watch import (
+    PIPELINED_CHECK_SECONDS,
+    Wake,
+    Watch,
+    client_left_error,
+    is_half_closed,
+    is_hung_up,
+)
+
+_READY = object()
+_TIMER = object()
+_CLIENT = object()
+
+
+class GeventWatch(Watch):
+    """A watch whose waits are switches to gevent's hub.
+
+    The client's watcher stays active between waits and the timer is set again
+    only when it would fire too late, for both cost more than a wait should.
+    """
+
+    def __init__(self, deadline: float, client: socket.socket | None = None) -> None:
+        super().__init__(deadline)
+        self._hub = get_hub()
+        self._waiter: Any = None
+        self._client = client
+        self._client_left = False
+        self._timer: Any = None
+        self._timer_due = inf
+        self._io: dict[tuple[int, int], Any] = {}
+        self._client_io: Any = None
+        if client is not None and client.fileno() >= 0:
+            self._client_io = self._hub.loop.io(client.fileno(), 1)
+            self._client_io.start(self._on_client_readable)
+
+    def wait(self, sockets: list[tuple[socket.socket, int]], until: float) -> Wake:
+        began = now = time.monotonic()
+        waiter = self._waiter = Waiter(self._hub)
+        watchers = [self._watcher(waited_for, events) for waited_for, events in sockets]
+        for watcher in watchers:
+            watcher.start(waiter.switch, _READY)
+        try:
+            while True:
+                if self._client_left:
+                    raise client_left_error()
+                expired = self._expired(now, until)
+                if expired:
+                    return expired
+                self._set_timer(min(until, self.deadline, self.next_ping), now)
+                if waiter.get() is _READY:
+                    return Wake.READY
+                waiter.clear()
+                now = time.monotonic()
+        finally:
+            for watcher in watchers:
+                watcher.stop()
+            self._waiter = None
+            self.waited += time.monotonic() - began
+
+    def forget(self, waited_for: socket.socket) -> None:
+        for events in (1, 2):
+            watcher = self._io.pop((waited_for.fileno(), events), None)
+            if watcher is not None:
+                watcher.close()
+
+    def close(self) -> None:
+        for watcher in (self._client_io, self._timer, *self._io.values()):
+            if watcher is not None:
+                watcher.stop()
+                watcher.close()
+        self._client_io = self._timer = None
+        self._io.clear()
+
+    def _watcher(self, waited_for: socket.socket, events: int) -> Any:
+        key = (waited_for.fileno(), events)
+        watcher = self._io.get(key)
+        if watcher is None:
+            watcher = self._io[key] = self._hub.loop.io(*key)
+        return watcher
+
+    def _set_timer(self, due: float, now: float) -> None:
+        if due >= self._timer_due:
+            return
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+        self._timer_due = due
+        self._timer = self._hub.loop.timer(max(due - now, 0.0), ref=False)
+        self._timer.start(self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer_due = inf
+        if self._waiter is not None:
+            self._waiter.switch(_TIMER)
+
+    def _on_client_readable(self) -> None:
+        assert self._client is not None
+        left = is_hung_up(self._client)
+        if left is False:
+            return
+        self._client_io.stop()
+        if left:
+            self._end_wait()
+        else:
+            # Bytes of a next request hide the end that may follow them.
+            self._client_io.close()
+            self._client_io = self._hub.loop.timer(
+                PIPELINED_CHECK_SECONDS, PIPELINED_CHECK_SECONDS, ref=False
+            )
+            self._client_io.start(self._check_half_closed)
+
+    def _check_half_closed(self) -> None:
+        assert self._client is not None
+        if is_half_closed(self._client):
+            self._client_io.stop()
+            self._end_wait()
+
+    def _end_wait(self) -> None:
+        self._client_left = True
+        if self._waiter is not None:
+            self._waiter.switch(_CLIENT)
