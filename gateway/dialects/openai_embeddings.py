@@ -1,0 +1,32 @@
+"""OpenAI's embeddings as spoken to clients.
+
+Knows OpenAI's wire format. Must not know Flask, sockets or providers.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.serialization import dumps_ascii
+from gateway.types import EmbeddingsRequest, RawCompletion
+
+
+def encode_embeddings(embeddings: Mapping[str, Any], request: EmbeddingsRequest) -> bytes:
+    """Encode an answer in the ``encoding_format`` asked for.
+
+    An answer in OpenAI's own format goes on as it came: its provider saw the format.
+    """
+    if isinstance(embeddings, RawCompletion):
+        return embeddings.raw
+    if request.get("encoding_format") == "base64":
+        data = [{**item, "embedding": _to_base64(item["embedding"])} for item in embeddings["data"]]
+        embeddings = {**embeddings, "data": data}
+    return dumps_ascii(embeddings)
+
+
+def _to_base64(vector: list[float]) -> str:
+    """Encode as OpenAI does: little-endian 32-bit floats."""
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode("ascii")

@@ -1,0 +1,157 @@
+"""What models there are: every provider's own list, cached, and never a gate.
+
+Knows which provider to ask and for how long an answer is good. Must not know any
+one provider's format.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from gateway.config.settings import Settings, Target
+from gateway.errors import GatewayError, NotFoundError, UpstreamError
+from gateway.providers.base import Provider
+from gateway.routing import resolve_target
+from gateway.transport import Upstream
+from gateway.types import ModelInfo, UpstreamRequest
+
+T = TypeVar("T")
+
+logger = logging.getLogger("gateway.catalog")
+
+FRESH_SECONDS = 60.0
+RETRY_SECONDS = 5.0
+FETCH_SECONDS = 3.0
+_MAX_DESCRIBED = 1000
+
+
+@dataclass
+class _Shelf:
+    """What is known of one provider's models; times are ``time.monotonic()``."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    models: list[ModelInfo] = field(default_factory=list)
+    described: dict[str, ModelInfo | None] = field(default_factory=dict)
+    good_until: float = 0.0
+    reachable: bool = False
+
+
+class Catalog:
+    """The models of all configured providers."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        providers: Mapping[str, Provider],
+        upstreams: Mapping[str, Upstream],
+    ) -> None:
+        self._settings = settings
+        self._providers = providers
+        self._upstreams = upstreams
+        self._shelves = {name: _Shelf() for name in settings.providers}
+
+    def list_models(self) -> list[ModelInfo]:
+        """Return public names and ``provider/model`` of every provider that answers.
+
+        A provider that is down contributes what it last told, if anything.
+        """
+        names = list(self._settings.providers)
+        with ThreadPoolExecutor(max_workers=len(names)) as pool:
+            shelves = dict(zip(names, pool.map(self._stocked, names), strict=True))
+        models = [ModelInfo(name, owned_by="gateway") for name in self._settings.models]
+        models += [
+            model._replace(id=f"{name}/{model.id}", owned_by=model.owned_by or name)
+            for name, shelf in shelves.items()
+            for model in shelf.models
+        ]
+        unique = {model.id: model for model in reversed(models)}
+        return list(reversed(unique.values()))
+
+    def get_model(self, name: str) -> ModelInfo:
+        """Return what is known of the model a client calls ``name``.
+
+        Raises ``NotFoundError`` where its provider answers and doesn't list it.
+        """
+        target = resolve_target(self._settings, name)
+        shelf = self._stocked(target.provider.name)
+        found = _find(shelf.models, target.model)
+        if found is None and shelf.reachable and name not in self._settings.models:
+            raise NotFoundError(
+                f"The model '{name}' does not exist.", param="model", code="model_not_found"
+            )
+        found = found or ModelInfo(target.model)
+        return found._replace(id=name, owned_by=found.owned_by or target.provider.name)
+
+    def model_info(self, target: Target) -> ModelInfo | None:
+        """Return what the provider tells of a target's model, or None where it tells nothing."""
+        name = target.provider.name
+        shelf = self._stocked(name)
+        found = _find(shelf.models, target.model)
+        if found is not None and found.capabilities is not None:
+            return found
+        if not shelf.reachable:
+            return found
+        with shelf.lock:
+            if target.model not in shelf.described and len(shelf.described) < _MAX_DESCRIBED:
+                shelf.described[target.model] = self._describe(name, target.model)
+            return shelf.described.get(target.model) or found
+
+    def check_providers(self) -> dict[str, bool]:
+        """Return, for each provider, whether it answers; generates nothing."""
+        names = list(self._settings.providers)
+        with ThreadPoolExecutor(max_workers=len(names)) as pool:
+            return dict(
+                zip(names, (shelf.reachable for shelf in pool.map(self._stocked, names)), strict=True)
+            )
+
+    def _stocked(self, name: str) -> _Shelf:
+        """Return a provider's shelf, asked again where what is on it is old."""
+        shelf = self._shelves[name]
+        if time.monotonic() < shelf.good_until:
+            return shelf
+        with shelf.lock:
+            if time.monotonic() < shelf.good_until:
+                return shelf
+            provider = self._providers[name]
+            models = self._fetch(name, provider.build_model_list(), provider.parse_model_list)
+            shelf.reachable = models is not None
+            if models is not None:
+                shelf.models = models
+                shelf.described.clear()
+            shelf.good_until = time.monotonic() + (FRESH_SECONDS if models else RETRY_SECONDS)
+        return shelf
+
+    def _describe(self, name: str, model: str) -> ModelInfo | None:
+        provider = self._providers[name]
+        request = provider.build_model_info(model)
+        if request is None:
+            return None
+        return self._fetch(name, request, lambda body: provider.parse_model_info(model, body))
+
+    def _fetch(
+        self, name: str, request: UpstreamRequest, parse: Callable[[bytes], T]
+    ) -> T | None:
+        try:
+            response = self._upstreams[name].fetch(request, FETCH_SECONDS)
+            if response.status_code != 200:
+                raise UpstreamError(f"The provider answered with status {response.status_code}.")
+            return parse(response.content)
+        except GatewayError as error:
+            logger.warning("provider %s did not answer %s: %s", name, request.path, error.message)
+            return None
+
+
+def _find(models: list[ModelInfo], name: str) -> ModelInfo | None:
+    """Find a model by its name, in any case, with or without the tag ``:latest``."""
+    wanted = _canonical(name)
+    return next((model for model in models if _canonical(model.id) == wanted), None)
+
+
+def _canonical(name: str) -> str:
+    return name.casefold().removesuffix(":latest")
