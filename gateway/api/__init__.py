@@ -1,0 +1,4 @@
+"""The HTTP API: one blueprint a file.
+
+Knows Flask. Must not know providers or upstream formats.
+"""

@@ -1,0 +1,110 @@
+"""Reading a request's body: all of it, within a size and in time.
+
+Knows WSGI's input stream. Must not know what is in the body.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import after_this_request, request
+from flask.wrappers import Response
+
+from gateway.errors import (
+    ClientDisconnectedError,
+    InvalidRequestError,
+    RequestTimeoutError,
+    RequestTooLargeError,
+)
+
+BLOCK_BYTES = 64 * 1024
+BLOCK_SECONDS = 10.0
+"""Each block of the body has to arrive within this time: a slow body is cut off."""
+
+
+def read_body(limit: int) -> bytes:
+    """Return the current request's body.
+
+    Raises ``RequestTooLargeError`` over ``limit`` bytes, ``RequestTimeoutError`` where
+    it comes too slowly, ``InvalidRequestError`` where its framing is broken, and
+    ``ClientDisconnectedError`` where it ends too early.
+    """
+    coding = request.headers.get("Content-Encoding", "identity")
+    if coding.lower() not in ("identity", ""):
+        raise InvalidRequestError(
+            "The request body must not be compressed: send it without Content-Encoding."
+        )
+    announced = request.content_length
+    if announced is not None and announced > limit:
+        raise _too_large(limit)
+    body = _read_all(limit)
+    if announced is not None and len(body) < announced:
+        raise ClientDisconnectedError("The request body is shorter than its Content-Length.")
+    return body
+
+
+def _read_all(limit: int) -> bytes:
+    stream = request.environ["wsgi.input"]
+    if request.content_length is None and not request.environ.get("wsgi.input_terminated"):
+        return b""
+    remaining = request.content_length
+    blocks: list[bytes] = []
+    size = 0
+    while remaining is None or size < remaining:
+        wanted = BLOCK_BYTES if remaining is None else min(BLOCK_BYTES, remaining - size)
+        block = _read_block(stream, wanted)
+        if not block:
+            break
+        blocks.append(block)
+        size += len(block)
+        if size > limit:
+            raise _too_large(limit)
+    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+
+
+def _read_block(stream: Any, size: int) -> bytes:
+    try:
+        with _time_limit(BLOCK_SECONDS):
+            block: bytes = stream.read(size)
+            return block
+    except RequestTimeoutError:
+        _hang_up_afterwards()
+        raise
+    except OSError as error:
+        raise ClientDisconnectedError("The client closed the connection.") from error
+    except Exception as error:  # each WSGI server has its own for bad framing
+        _hang_up_afterwards()
+        raise InvalidRequestError("The request body's framing is broken.") from error
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raise ``RequestTimeoutError`` after ``seconds``; without gevent, leave it to the server."""
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("socket"):
+        yield
+        return
+    import gevent
+
+    late = RequestTimeoutError("The request body came too slowly.")
+    with gevent.Timeout(seconds, late):
+        yield
+
+
+def _hang_up_afterwards() -> None:
+    """Serve nothing more on this connection: what is left of the body can't be trusted."""
+    client: socket.socket | None = request.environ.get("gunicorn.socket")
+
+    @after_this_request
+    def hang_up(response: Response) -> Response:
+        if client is not None:
+            response.call_on_close(lambda: client.shutdown(socket.SHUT_RD))
+        return response
+
+
+def _too_large(limit: int) -> RequestTooLargeError:
+    return RequestTooLargeError(f"The request body is larger than the limit of {limit} bytes.")

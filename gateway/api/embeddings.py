@@ -1,0 +1,29 @@
+"""``POST /v1/embeddings``."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, g
+
+from gateway.api.authentication import authenticate
+from gateway.api.body import read_body
+from gateway.api.lifecycle import answer_headers, open_client_watch
+from gateway.api.responses import json_response
+from gateway.api.services import services
+from gateway.dialects.openai_chat import parse_embeddings_request
+from gateway.dialects.openai_embeddings import encode_embeddings
+from gateway.telemetry import RequestRecord
+
+bp = Blueprint("embeddings", __name__)
+bp.before_request(authenticate)
+
+
+@bp.post("/v1/embeddings")
+def create_embeddings() -> Response:
+    """Answer with the embeddings of one or several inputs."""
+    record: RequestRecord = g.record
+    request = parse_embeddings_request(read_body(services().settings.max_request_bytes))
+    record.model = request["model"]
+    watch = open_client_watch()
+    asked, embeddings = services().inference.embed(request, watch, record)
+    answer = encode_embeddings(embeddings, request)
+    return json_response(answer, headers=answer_headers(asked, record.attempts))

@@ -1,0 +1,46 @@
+"""``/health`` (is the process alive) and ``/health/ready`` (can it answer); open to anyone."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from gateway.api.responses import json_response
+from gateway.api.services import services
+from gateway.errors import GatewayError
+
+bp = Blueprint("health", __name__)
+
+
+@bp.get("/health")
+@bp.get("/v1/health")
+def live() -> Response:
+    """Answer 200 as long as the process serves."""
+    return json_response({"status": "ok"})
+
+
+@bp.get("/health/ready")
+@bp.get("/v1/health/ready")
+def ready() -> Response:
+    """Answer 200 if the store and at least one provider answer, else 503; generates nothing."""
+    providers = services().catalog.check_providers()
+    store_answers = _store_answers()
+    is_ready = store_answers and any(providers.values())
+    checks = {name: _word(answers) for name, answers in providers.items()}
+    body = {
+        "status": "ready" if is_ready else "not ready",
+        "store": _word(store_answers),
+        "providers": checks,
+    }
+    return json_response(body, 200 if is_ready else 503)
+
+
+def _store_answers() -> bool:
+    try:
+        services().check_store()
+    except GatewayError:
+        return False
+    return True
+
+
+def _word(answers: bool) -> str:
+    return "ok" if answers else "unreachable"

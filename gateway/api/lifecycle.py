@@ -1,0 +1,96 @@
+"""From a request's first byte to its log line: id, record, watch, headers.
+
+Knows Flask, and the few things that WSGI servers tell of a client's connection.
+Must not know what a request is for.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import secrets
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, request
+
+from gateway.api.services import services
+from gateway.errors import InvalidRequestError
+from gateway.inference import Asked
+from gateway.telemetry import RequestRecord, log_request
+from gateway.transport import Watch, open_watch
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def init_lifecycle(app: Flask) -> None:
+    """Give every request a record, an id in its answer, and a line in the log."""
+    app.before_request(_begin)
+    app.after_request(_finish)
+
+
+def open_client_watch() -> Watch:
+    """Watch the client of the current request; it must have been read to its end."""
+    client: socket.socket | None = request.environ.get("gunicorn.socket")
+    has_left = request.environ.get("waitress.client_disconnected")
+    watch = open_watch(services().settings.timeouts.request, client, has_left)
+    g.watch = watch
+    return watch
+
+
+def answer_headers(asked: Asked, attempts: int) -> dict[str, str]:
+    """Return the headers that tell who answered."""
+    headers = {
+        "x-gateway-provider": asked.target.provider.name,
+        "x-gateway-model": _header_text(asked.target.model),
+        "x-gateway-attempts": str(attempts),
+    }
+    if asked.dropped_params:
+        headers["x-gateway-dropped-params"] = _header_text(", ".join(asked.dropped_params))
+    return headers
+
+
+def _begin() -> None:
+    environ = request.environ
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}"
+    g.watch = None
+    g.record = RequestRecord(request_id, request.method, request.path)
+    _check_host(environ)
+
+
+def _check_host(environ: dict[str, Any]) -> None:
+    """Refuse what proxies and we could understand differently (RFC 9112, 3.2)."""
+    host = environ.get("HTTP_HOST")
+    if not host and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+        raise InvalidRequestError("The request has no Host header.")
+    uri = environ.get("RAW_URI", "/")
+    if not uri.startswith("/") and "://" in uri and urlsplit(uri).netloc != host:
+        raise InvalidRequestError("The request's URI names another host than its Host header.")
+
+
+def _finish(response: Response) -> Response:
+    record: RequestRecord = g.record
+    watch: Watch | None = g.watch
+    response.headers["x-request-id"] = record.request_id
+    if not record.status:
+        record.status = response.status_code
+
+    def close() -> None:
+        if watch is not None:
+            watch.close()
+            record.waited += watch.waited
+        log_request(record)
+
+    response.call_on_close(close)
+    return response
+
+
+def _header_text(text: str) -> str:
+    """Make text safe for a header: percent-encode all but visible ASCII."""
+    return "".join(
+        character
+        if " " <= character <= "~"
+        else "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "replace"))
+        for character in text
+    )

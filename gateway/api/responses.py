@@ -1,0 +1,82 @@
+"""JSON answers and error answers.
+
+Knows Flask's responses and OpenAI's error shape.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException
+
+from gateway.errors import (
+    GatewayError,
+    InternalServerError,
+    InvalidRequestError,
+    MethodNotAllowedError,
+    NotFoundError,
+    RequestTooLargeError,
+)
+from gateway.serialization import dumps_ascii
+
+logger = logging.getLogger("gateway.api")
+
+
+def json_response(
+    value: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return ``value`` as a JSON answer; bytes are JSON already."""
+    body = value if isinstance(value, bytes) else dumps_ascii(value)
+    return Response(body, status, headers, content_type="application/json")
+
+
+def init_errors(app: Flask) -> None:
+    """Answer every failure in OpenAI's shape, with its true status."""
+    app.register_error_handler(GatewayError, _on_gateway_error)
+    app.register_error_handler(HTTPException, _on_http_exception)
+    app.register_error_handler(Exception, _on_exception)
+
+
+def _on_gateway_error(error: GatewayError) -> Response:
+    g.record.status = error.status
+    g.record.error = error.code or error.type
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(math.ceil(error.retry_after), 1))
+        headers["retry-after-ms"] = str(max(math.ceil(error.retry_after * 1000), 1))
+    if error.should_retry is not None:
+        headers["x-should-retry"] = "true" if error.should_retry else "false"
+    if error.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="gateway"'
+    if error.status >= 500:
+        logger.warning("%s: %s", g.record.request_id, error.message)
+    return json_response(error.to_dict(), error.status, headers)
+
+
+def _on_http_exception(error: HTTPException) -> Response:
+    status = error.code or 500
+    path = g.record.path
+    if status == 404:
+        response = _on_gateway_error(NotFoundError(f"There is nothing at {path}."))
+    elif status == 405:
+        message = f"{g.record.method} is not allowed for {path}."
+        response = _on_gateway_error(MethodNotAllowedError(message))
+    elif status == 413:
+        response = _on_gateway_error(RequestTooLargeError("The request body is too large."))
+    elif status < 500:
+        response = _on_gateway_error(InvalidRequestError(error.description or error.name))
+    else:
+        return _on_exception(error)
+    for name, value in error.get_headers():
+        if name in ("Allow", "Location"):
+            response.headers[name] = value
+    return response
+
+
+def _on_exception(error: Exception) -> Response:
+    logger.error("%s: the gateway failed", g.record.request_id, exc_info=error)
+    return _on_gateway_error(InternalServerError("The gateway failed. It is not your request."))

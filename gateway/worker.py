@@ -1,0 +1,75 @@
+"""gunicorn's gevent worker with a cheaper way to write.
+
+Knows gunicorn and gevent. Must import nothing else: gunicorn's master loads this
+file before anything is patched.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gevent import socket
+from gunicorn.workers.ggevent import GeventWorker
+
+WRITE_SECONDS = 120.0
+"""A client that takes nothing for this long is given up."""
+
+
+class ClientSocket(socket.socket):
+    """A client's socket with a cheaper ``sendall``.
+
+    gevent's own asks for the socket's options and sets up a time-out first, which
+    costs as much as a token's way through the rest of the gateway. And a response's
+    head, which gunicorn writes by itself, waits here for the body that follows.
+    """
+
+    _head = b""
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        if self._head:
+            data = self._head + data
+            self._head = b""
+        elif data[:9] == b"HTTP/1.1 " and data[-4:] == b"\r\n\r\n":
+            self._head = data
+            return
+        try:
+            sent = self._sock.send(data, flags)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            self._send_rest(memoryview(data)[sent:], flags)
+
+    def recv(self, *args: Any) -> bytes:
+        self._flush_head()
+        return super().recv(*args)
+
+    def shutdown(self, how: int) -> None:
+        self._flush_head()
+        super().shutdown(how)
+
+    def close(self) -> None:
+        self._flush_head()
+        super().close()
+
+    def _flush_head(self) -> None:
+        if self._head:
+            self.sendall(b"")
+
+    def _send_rest(self, data: memoryview, flags: int) -> None:
+        timeout = self.gettimeout()
+        self.settimeout(WRITE_SECONDS)
+        try:
+            while data:
+                data = data[self.send(data, flags) :]
+        finally:
+            self.settimeout(timeout)
+
+
+class GatewayWorker(GeventWorker):  # type: ignore[misc]
+    """gunicorn's gevent worker, serving each client through a ``ClientSocket``."""
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        if type(client) is socket.socket:
+            family, kind, protocol = client.family, client.type, client.proto
+            client = ClientSocket(family, kind, protocol, fileno=client.detach())
+        super().handle(listener, client, addr)

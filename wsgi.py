@@ -1,0 +1,15 @@
+"""``wsgi:app``, for gunicorn and any other WSGI server."""
+
+import sys
+
+from app import create_app
+from gateway.errors import ConfigurationError
+
+_GUNICORN_APP_LOAD_ERROR = 4
+
+try:
+    app = create_app()
+except ConfigurationError as error:
+    print(error, file=sys.stderr, flush=True)
+    # gunicorn gives up on this status, where it would start other workers on others.
+    sys.exit(_GUNICORN_APP_LOAD_ERROR)
