@@ -1,0 +1,20 @@
+"""``python -m gateway``: the composition root of the command line."""
+
+from __future__ import annotations
+
+from gateway.cli import build_command
+from gateway.config.settings import Settings
+
+
+def list_models(settings: Settings) -> list[str]:
+    """Return the ids of the models of all configured providers that can chat.
+
+    What runs the server is imported here, not above: ``config`` does without it.
+    """
+    from app import list_chat_models
+
+    return list_chat_models(settings)
+
+
+if __name__ == "__main__":
+    build_command(list_models)(prog_name="python -m gateway")

@@ -1,0 +1,151 @@
+"""What is in force, for people to read: every value with its origin, secrets masked.
+
+Knows which settings hold secrets. Must not know how settings are loaded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any, TypeGuard
+from urllib.parse import urlsplit
+
+from gateway.config.environment import VARIABLES
+from gateway.config.providers import TIMEOUT_VARIABLES
+from gateway.config.settings import ProviderSettings, Settings, Timeouts
+
+MASK = "…"
+
+_SHOWN_CHARACTERS = 4
+_LENGTH_TO_SHOW_ANY = 24
+_KEY_PREFIX = re.compile(r"(?:sk|gw)[-_]")
+_ELSEWHERE = frozenset({"OLLAMA_BASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL"})
+
+
+def mask_secret(secret: str) -> str:
+    """Return ``sk-…abcd``: the kind of key and its last four characters; nothing of a short one."""
+    if len(secret) < _LENGTH_TO_SHOW_ANY:
+        return MASK
+    prefix = _KEY_PREFIX.match(secret)
+    return f"{prefix[0] if prefix else ''}{MASK}{secret[-_SHOWN_CHARACTERS:]}"
+
+
+def mask_url(url: str) -> str:
+    """Return the URL without its user and password."""
+    parts = urlsplit(url)
+    credentials, at, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{MASK}@{host}").geturl() if at and credentials else url
+
+
+def describe_settings(settings: Settings) -> dict[str, Any]:
+    """Return what is in force, ready for JSON.
+
+    ``{"settings": {NAME: leaf}, "providers": {name: {setting: leaf}}, "models":
+    {name: leaf}, "warnings": [...]}`` where a leaf is ``{"value", "origin"}`` and
+    settings within settings (timeouts, headers, models) are mappings of leaves.
+    """
+    origins = settings.origins
+    return {
+        "settings": {
+            variable.name: _leaf(_own_value(settings, variable.name), origins, variable.name)
+            for variable in VARIABLES
+            if variable.name not in _ELSEWHERE
+        },
+        "providers": {
+            name: _describe_provider(provider, origins)
+            for name, provider in settings.providers.items()
+        },
+        "models": {
+            name: _leaf("/".join(target), origins, f"models.{name}")
+            for name, target in settings.models.items()
+        },
+        "warnings": list(settings.warnings),
+    }
+
+
+def iter_lines(description: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """Yield a description as lines that read like YAML, with origins as comments."""
+    for name, entry in description.items():
+        if _is_leaf(entry):
+            value = entry["value"]
+            yield f"{indent}{name}: {_as_text(value)}".ljust(52) + f"  # {entry['origin']}"
+        elif isinstance(entry, Mapping) and entry:
+            yield f"{indent}{name}:"
+            yield from iter_lines(entry, indent + "  ")
+        elif entry:
+            yield f"{indent}{name}:"
+            yield from (f"{indent}  - {item}" for item in entry)
+
+
+def _own_value(settings: Settings, variable: str) -> Any:
+    if variable == "AI_PROVIDER":
+        return settings.default_provider
+    for name, timeout_variable in TIMEOUT_VARIABLES.items():
+        if variable == timeout_variable:
+            return getattr(settings.timeouts, name)
+    value = getattr(settings, variable.lower())
+    if variable in ("GATEWAY_API_KEYS", "ADMIN_API_KEYS"):
+        return [mask_secret(key) for key in value]
+    if variable == "REDIS_URL" and value is not None:
+        return mask_url(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _describe_provider(provider: ProviderSettings, origins: Mapping[str, str]) -> dict[str, Any]:
+    where = f"providers.{provider.name}"
+    shown: dict[str, Any] = {"kind": provider.kind, "base_url": provider.base_url}
+    if provider.api_keys:
+        name = "api_keys" if f"{where}.api_keys" in origins else "api_key"
+        masked = [mask_secret(key) for key in provider.api_keys]
+        shown[name] = masked if name == "api_keys" else masked[0]
+    if provider.proxy:
+        shown["proxy"] = mask_url(provider.proxy)
+    if provider.ca_bundle:
+        shown["ca_bundle"] = provider.ca_bundle
+    if provider.kind == "ollama":
+        shown["num_ctx"] = provider.num_ctx
+        shown["allow_client_options"] = provider.allow_client_options
+    described = {name: _leaf(value, origins, f"{where}.{name}") for name, value in shown.items()}
+    described["timeouts"] = {
+        field.name: _leaf(
+            getattr(provider.timeouts, field.name), origins, f"{where}.timeouts.{field.name}"
+        )
+        for field in fields(Timeouts)
+    }
+    described["headers"] = {
+        name: _leaf(MASK, origins, f"{where}.headers") for name in provider.headers
+    }
+    described["models"] = {
+        model: {
+            field.name: _leaf(
+                _plain(getattr(model_settings, field.name)), origins, f"{where}.models"
+            )
+            for field in fields(model_settings)
+            if getattr(model_settings, field.name) is not None
+        }
+        for model, model_settings in provider.models.items()
+    }
+    return described
+
+
+def _leaf(value: Any, origins: Mapping[str, str], where: str) -> dict[str, Any]:
+    return {"value": value, "origin": origins.get(where, "default")}
+
+
+def _is_leaf(entry: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(entry, dict) and set(entry) == {"value", "origin"}
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, frozenset) else value
+
+
+def _as_text(value: Any) -> str:
+    if value is None or value == []:
+        return "-"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return ", ".join(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

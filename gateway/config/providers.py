@@ -1,0 +1,188 @@
+"""Which providers there are: those of ``gateway.yaml``, and those the environment implies.
+
+Knows the defaults of each kind and how file and environment add up. Must not
+know how either is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from gateway.config.document import Document
+from gateway.config.environment import Given, describe_variable
+from gateway.config.local_ollama import OLLAMA_PORT
+from gateway.config.settings import DEMO_KIND, DEMO_MODEL, ModelSettings, ProviderSettings, Timeouts
+
+DEFAULT_BASE_URLS = {
+    "ollama": "http://localhost:11434",
+    "openai": "https://api.openai.com/v1",
+    DEMO_KIND: f"demo://{DEMO_MODEL}",
+}
+TIMEOUT_VARIABLES = {
+    "connect": "CONNECT_TIMEOUT",
+    "first_byte": "FIRST_BYTE_TIMEOUT",
+    "idle": "IDLE_TIMEOUT",
+    "request": "REQUEST_TIMEOUT",
+}
+
+_FROM_ENVIRONMENT = {
+    "ollama": {"base_url": "OLLAMA_BASE_URL"},
+    "openai": {"base_url": "OPENAI_BASE_URL", "api_key": "OPENAI_API_KEY"},
+}
+
+
+class ProviderBuilder:
+    """Builds providers, noting where each of their values came from, and what is wrong.
+
+    ``entries`` are the checked providers of ``document``; ``parsed`` and ``given``
+    are the settings of the environment and their origins.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        directory: Path,
+        parsed: Mapping[str, Any],
+        given: Mapping[str, Given],
+    ) -> None:
+        self.document = document
+        self.directory = directory
+        self.parsed = parsed
+        self.given = given
+        self.origins: dict[str, str] = {}
+        self.warnings: list[str] = []
+        self.problems: list[str] = []
+
+    def build_all(
+        self, entries: Mapping[str, dict[str, Any]], is_listening: Callable[[], bool]
+    ) -> dict[str, ProviderSettings]:
+        """Return all providers by name: the file's first, then those the environment implies.
+
+        ``AI_PROVIDER`` may imply ``ollama`` or ``demo``, which need nothing else.
+        With none at all, an Ollama on this machine, else the demo provider.
+        """
+        providers = {
+            name: self._build(name, entry) for name, entry in entries.items() if "kind" in entry
+        }
+        for name, variables in _FROM_ENVIRONMENT.items():
+            if name not in entries and any(v in self.parsed for v in variables.values()):
+                providers[name] = self._build(name, {"kind": name})
+        asked = self.parsed.get("AI_PROVIDER")
+        if asked in ("ollama", DEMO_KIND) and asked not in entries and asked not in providers:
+            providers[asked] = self._build(asked, {"kind": asked})
+        if not providers and not entries:
+            name = "ollama" if is_listening() else DEMO_KIND
+            providers[name] = self._build(name, {"kind": name})
+            found = (
+                "answers" if name == "ollama" else "no provider is configured and no Ollama answers"
+            )
+            self.origins[f"providers.{name}.kind"] = f"{found} on port {OLLAMA_PORT}"
+        return providers
+
+    def build_timeouts(self) -> Timeouts:
+        """Return the deadlines that hold where a provider says nothing."""
+        given = {
+            name: self.parsed[variable]
+            for name, variable in TIMEOUT_VARIABLES.items()
+            if variable in self.parsed
+        }
+        return replace(Timeouts(), **given)
+
+    def _build(self, name: str, entry: dict[str, Any]) -> ProviderSettings:
+        kind = entry["kind"]
+        filled = self._fill_in(name, entry)
+        for setting in filled:
+            self._note_origin(name, setting)
+        base_url = self._complete_base_url(name, kind, filled.get("base_url"))
+        keys = filled.get("api_keys") or ((filled["api_key"],) if "api_key" in filled else ())
+        if not keys and base_url == DEFAULT_BASE_URLS["openai"] and "headers" not in filled:
+            self.warnings.append(f"provider {name} has no API key; {base_url} will refuse it")
+        plain = ("proxy", "num_ctx", "allow_client_options", "headers")
+        return ProviderSettings(
+            name=name,
+            kind=kind,
+            base_url=base_url,
+            api_keys=tuple(keys),
+            timeouts=self._build_provider_timeouts(name, filled.get("timeouts", {})),
+            ca_bundle=self._find_ca_bundle(name, filled.get("ca_bundle")),
+            models={
+                model: _build_model(settings)
+                for model, settings in filled.get("models", {}).items()
+            },
+            **{setting: filled[setting] for setting in plain if setting in filled},
+        )
+
+    def _fill_in(self, name: str, entry: dict[str, Any]) -> dict[str, Any]:
+        """Add what the environment says of a provider that has its kind's own name."""
+        filled = dict(entry)
+        if entry["kind"] != name:
+            return filled
+        for setting, variable in _FROM_ENVIRONMENT.get(name, {}).items():
+            known = setting in entry or (setting == "api_key" and "api_keys" in entry)
+            if variable in self.parsed and not known:
+                filled[setting] = self.parsed[variable]
+                self.origins[f"providers.{name}.{setting}"] = self._origin_of(variable)
+        return filled
+
+    def _complete_base_url(self, name: str, kind: str, base_url: str | None) -> str:
+        if base_url is None:
+            return DEFAULT_BASE_URLS[kind]
+        path = urlsplit(base_url).path
+        if kind == "openai" and not path:
+            return f"{base_url}/v1"
+        if kind == "ollama" and path.endswith(("/v1", "/api")):
+            message = f"leave out {path}; the gateway speaks Ollama's own API under /api"
+            self._note_problem(name, "base_url", message)
+        return base_url
+
+    def _find_ca_bundle(self, name: str, ca_bundle: str | None) -> str | None:
+        if ca_bundle is None:
+            return None
+        path = self.directory / ca_bundle
+        if not path.is_file():
+            self._note_problem(name, "ca_bundle", f"there is no file {str(path)!r}")
+        return str(path)
+
+    def _build_provider_timeouts(self, name: str, given: dict[str, float]) -> Timeouts:
+        for field in fields(Timeouts):
+            variable = TIMEOUT_VARIABLES[field.name]
+            if field.name in given:
+                self._note_origin(name, "timeouts", field.name)
+            elif variable in self.parsed:
+                where = f"providers.{name}.timeouts.{field.name}"
+                self.origins[where] = self._origin_of(variable)
+        return replace(self.build_timeouts(), **given)
+
+    def _note_origin(self, name: str, *setting: str) -> None:
+        where = ".".join(("providers", name, *setting))
+        if ("providers", name, *setting) in self.document.lines:
+            self.origins[where] = self.document.origin(("providers", name, *setting))
+
+    def _note_problem(self, name: str, setting: str, message: str) -> None:
+        variable = _FROM_ENVIRONMENT.get(name, {}).get(setting)
+        path = ("providers", name, setting)
+        if path not in self.document.lines and variable is not None:
+            self.problems.append(describe_variable(variable, self.given[variable], message))
+        else:
+            self.problems.append(self.document.describe(path, message))
+
+    def _origin_of(self, variable: str) -> str:
+        return self.given[variable].origin
+
+
+def _build_model(settings: dict[str, Any]) -> ModelSettings:
+    capabilities = settings.get("capabilities")
+    return ModelSettings(
+        num_ctx=settings.get("num_ctx"),
+        capabilities=None if capabilities is None else frozenset(capabilities),
+        context_length=settings.get("context_length"),
+    )
+
+
+def choose_default(providers: Mapping[str, ProviderSettings]) -> str:
+    """Return the provider of names without a prefix where ``AI_PROVIDER`` says nothing."""
+    return "ollama" if "ollama" in providers else next(iter(providers), DEMO_KIND)
