@@ -15,10 +15,19 @@ import orjson
 
 JSONDecodeError = orjson.JSONDecodeError
 
+_LARGE = 2**63
+
 
 def loads_strict(data: bytes) -> Any:
-    """Parse a client's JSON; raises ``JSONDecodeError`` (a ``ValueError``)."""
-    return orjson.loads(data)
+    """Parse a client's JSON; raises ``JSONDecodeError`` (a ``ValueError``).
+
+    Integers of any size stay what they are.
+    """
+    value = orjson.loads(data)
+    if _holds_large_number(value):
+        # orjson reads integers beyond 64 bits as floats.
+        return json.loads(data)
+    return value
 
 
 def loads_lenient(data: bytes | str) -> Any:
@@ -39,10 +48,15 @@ def loads_lenient(data: bytes | str) -> Any:
 def dumps(value: Any) -> bytes:
     """Serialise to compact UTF-8 JSON, as sent to upstreams.
 
-    Raises ``TypeError`` for lone surrogates and integers beyond 64 bits, neither
-    of which ``loads_strict`` produces.
+    Raises ``TypeError`` for what is nested too deeply, and ``UnicodeEncodeError`` for
+    lone surrogates, neither of which ``loads_strict`` produces.
     """
-    return orjson.dumps(value)
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        if not _holds_large_number(value):
+            raise
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def dumps_ascii(value: Any) -> bytes:
@@ -54,3 +68,17 @@ def dumps_ascii(value: Any) -> bytes:
     if data.isascii():
         return data
     return json.dumps(orjson.loads(data), separators=(",", ":")).encode("ascii")
+
+
+def _holds_large_number(value: Any) -> bool:
+    """Tell whether a number that doesn't fit 64 bits is anywhere in ``value``."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+        elif type(item) in (int, float) and abs(item) >= _LARGE:
+            return True
+    return False

@@ -146,4 +146,8 @@ class EmbeddingsCall(Protocol):
     def dropped_params(self) -> Sequence[str]: ...
 
     def parse_response(self, body: bytes) -> dict[str, Any]:
-        """Translate the answer into OpenAI's ``list`` of embeddings, always as floats."""
+        """Translate the answer into OpenAI's ``list`` of embeddings.
+
+        As floats, unless it came in OpenAI's format (a ``RawCompletion``), where the
+        upstream has honoured ``encoding_format``.
+        """

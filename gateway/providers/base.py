@@ -1,0 +1,59 @@
+"""What every provider is: pure functions between the canonical form and one upstream's format.
+
+Must not know Flask, sockets, or any one provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from gateway.config.settings import Target
+from gateway.errors import GatewayError
+from gateway.types import (
+    ChatCall,
+    ChatRequest,
+    EmbeddingsCall,
+    EmbeddingsRequest,
+    ModelInfo,
+    UpstreamRequest,
+)
+
+
+class Provider(Protocol):
+    """One kind of upstream. Instances hold no state of a request."""
+
+    def build_headers(self, api_key: str | None) -> Mapping[str, str]:
+        """Return the headers that carry the credentials, and any other fixed ones."""
+
+    def needs_model_info(self, request: ChatRequest) -> bool:
+        """Tell whether building this request depends on the model's capabilities.
+
+        Asking for them may cost a request, so plain ones do without.
+        """
+
+    def build_chat(self, request: ChatRequest, target: Target, info: ModelInfo | None) -> ChatCall:
+        """Translate a chat request; ``info`` is None where nothing is known of the model.
+
+        Raises ``InvalidRequestError`` with ``param`` for what is wrong or can't be honoured.
+        """
+
+    def build_embeddings(self, request: EmbeddingsRequest, target: Target) -> EmbeddingsCall:
+        """Translate an embeddings request; raises as ``build_chat`` does."""
+
+    def build_model_list(self) -> UpstreamRequest:
+        """Return the request for the list of models; it must not generate anything."""
+
+    def parse_model_list(self, body: bytes) -> list[ModelInfo]:
+        """Parse that list; raises ``UpstreamError`` where it is not one."""
+
+    def build_model_info(self, model: str) -> UpstreamRequest | None:
+        """Return the request that describes one model the list said nothing of, if there is one."""
+
+    def parse_model_info(self, model: str, body: bytes) -> ModelInfo:
+        """Parse that description."""
+
+    def parse_error(
+        self, status: int, headers: Mapping[str, str], body: bytes, target: Target
+    ) -> GatewayError:
+        """Map an answer whose status is not 200. Never raises; secrets are redacted by the caller."""

@@ -1,0 +1,56 @@
+"""Images and audio of a message, as the plain base64 Ollama takes.
+
+Knows data URIs (RFC 2397) and base64's variants. Must not fetch anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from urllib.parse import unquote
+
+from gateway.validation.fields import unsupported_value, wrong_value
+
+_TO_STANDARD_ALPHABET = str.maketrans("-_", "+/", " \t\r\n")
+
+
+def read_image_url(url: str, param: str) -> str:
+    """Return the image in a ``data:`` URI as standard base64.
+
+    Accepts any ``image/…`` type in any case, or none, further parameters, percent-encoding,
+    the URL-safe alphabet and missing padding. Raises ``InvalidRequestError`` for
+    anything else: images are not fetched.
+    """
+    scheme, colon, rest = url.partition(":")
+    scheme = scheme.strip().lower()
+    if colon and scheme in ("http", "https"):
+        raise unsupported_value(
+            param,
+            f"`{param}` is a link, and images are not fetched: "
+            "send the image itself as a `data:image/…;base64,…` URI.",
+        )
+    header, comma, data = rest.partition(",")
+    if scheme != "data" or not comma:
+        raise wrong_value(param, f"`{param}` must be a `data:image/…;base64,…` URI.")
+    media_type, *parameters = (text.strip().lower() for text in header.split(";"))
+    if media_type and not media_type.startswith("image/"):
+        raise wrong_value(param, f"`{param}` must hold an image, not another type of data.")
+    if "base64" not in parameters:
+        raise wrong_value(param, f"`{param}` must be encoded in base64 (`;base64,`).")
+    return read_base64(unquote(data), param)
+
+
+def read_base64(data: str, param: str) -> str:
+    """Return base64 of any variant in the standard alphabet with padding.
+
+    Raises ``InvalidRequestError`` if it is empty or not base64.
+    """
+    text = data.translate(_TO_STANDARD_ALPHABET).rstrip("=")
+    padded = text + "=" * (-len(text) % 4)
+    try:
+        content = base64.b64decode(padded, validate=True)
+    except (binascii.Error, ValueError):
+        raise wrong_value(param, f"`{param}` must hold valid base64.") from None
+    if not content:
+        raise wrong_value(param, f"`{param}` must not be empty.")
+    return base64.b64encode(content).decode("ascii")

@@ -1,0 +1,69 @@
+"""The provider as the rest of the gateway sees it: one method a translation.
+
+Knows which module translates what. Must not translate anything itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.config.settings import Target
+from gateway.errors import GatewayError
+from gateway.providers.ollama.chat import OllamaChat
+from gateway.providers.ollama.embeddings import OllamaEmbeddings, build_embeddings
+from gateway.providers.ollama.errors import parse_error
+from gateway.providers.ollama.models import (
+    build_model_info,
+    build_model_list,
+    parse_model_info,
+    parse_model_list,
+)
+from gateway.providers.ollama.request import build_chat, needs_model_info
+from gateway.types import ChatRequest, EmbeddingsRequest, ModelInfo, UpstreamRequest
+
+
+class Ollama:
+    """A ``gateway.providers.base.Provider``."""
+
+    def build_headers(self, api_key: str | None) -> Mapping[str, str]:
+        """Return the headers of every request; only ollama.com wants a key."""
+        headers = {"Content-Type": "application/json"}
+        if api_key:
+            headers["Authorization"] = f"Bearer {api_key}"
+        return headers
+
+    def needs_model_info(self, request: ChatRequest) -> bool:
+        """Tell whether a request has images, audio, tools or reasoning; a wrong one needs none."""
+        return needs_model_info(request)
+
+    def build_chat(
+        self, request: ChatRequest, target: Target, info: ModelInfo | None
+    ) -> OllamaChat:
+        """Translate a chat request; raises ``InvalidRequestError`` with ``param``."""
+        return build_chat(request, target, info)
+
+    def build_embeddings(self, request: EmbeddingsRequest, target: Target) -> OllamaEmbeddings:
+        """Translate an embeddings request; raises ``InvalidRequestError`` with ``param``."""
+        return build_embeddings(request, target)
+
+    def build_model_list(self) -> UpstreamRequest:
+        """Return the request for all installed models."""
+        return build_model_list()
+
+    def parse_model_list(self, body: bytes) -> list[ModelInfo]:
+        """Parse that list; raises ``UpstreamError``."""
+        return parse_model_list(body)
+
+    def build_model_info(self, model: str) -> UpstreamRequest:
+        """Return the request that describes one model."""
+        return build_model_info(model)
+
+    def parse_model_info(self, model: str, body: bytes) -> ModelInfo:
+        """Parse that description; raises ``UpstreamError``."""
+        return parse_model_info(model, body)
+
+    def parse_error(
+        self, status: int, headers: Mapping[str, str], body: bytes, target: Target
+    ) -> GatewayError:
+        """Map an answer whose status is not 200."""
+        return parse_error(status, headers, body, target)

@@ -1,0 +1,137 @@
+"""From an upstream's status and error body to the error the client gets.
+
+Knows what each HTTP status of a provider means for a client of the gateway, for
+every provider that speaks OpenAI's format. Never quotes what is not an error
+message in JSON, nor anything said about the gateway's own credentials.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.errors import (
+    ConflictError,
+    GatewayError,
+    InvalidRequestError,
+    NotFoundError,
+    RateLimitError,
+    RequestTooLargeError,
+    ServiceUnavailableError,
+    UnprocessableEntityError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+from gateway.providers.openai.error_body import ErrorBody, parse_error_body, read_error
+from gateway.providers.retry_after import parse_retry_after
+
+MAX_MESSAGE_LENGTH = 2000
+"""Longest message passed on, in characters; what is longer ends with an ellipsis."""
+
+_REFUSALS: Mapping[int, type[GatewayError]] = {
+    400: InvalidRequestError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: RequestTooLargeError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+}
+
+# What an error inside a 200 stream would have been as a status, by its code or type.
+_STATUS_OF = {
+    "authentication_error": 401,
+    "context_length_exceeded": 400,
+    "insufficient_quota": 429,
+    "invalid_api_key": 401,
+    "invalid_request_error": 400,
+    "model_not_found": 404,
+    "overloaded_error": 503,
+    "permission_error": 403,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+}
+
+_PRIVATE_ADDRESS = re.compile(
+    r"\b(?:localhost|127(?:\.\d+){3}|10(?:\.\d+){3}|192\.168(?:\.\d+){2}"
+    r"|169\.254(?:\.\d+){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d+){2})(?::\d+)?\b"
+)
+
+
+def parse_error(status: int, headers: Mapping[str, str], body: bytes, now: float) -> GatewayError:
+    """Map an answer whose status is not 200. Never raises; ``now`` is in Unix seconds."""
+    return build_error(status, parse_error_body(body), parse_retry_after(headers, now))
+
+
+def build_stream_error(value: Any) -> GatewayError:
+    """Map an error told inside a 200; ``value`` is the parsed JSON that holds it."""
+    error = read_error(value)
+    if error is None:
+        return UpstreamError("The provider reported an error without saying which.")
+    named = (_STATUS_OF.get(name) for name in (error.code, error.type) if name is not None)
+    status = error.status or next((known for known in named if known is not None), None)
+    if status is None or status < 400:
+        return UpstreamError(_presentable(f"The provider reported an error: {error.message}"))
+    return build_error(status, error)
+
+
+def build_error(
+    status: int, error: ErrorBody | None, retry_after: float | None = None
+) -> GatewayError:
+    """Map a status and what the body said, if anything, to the error the client gets.
+
+    ``retry_after`` is in seconds.
+    """
+    if status in (401, 402, 403):
+        message = f"The provider refused the gateway's credentials (HTTP {status})."
+        return UpstreamError(message, should_retry=False)
+    if 300 <= status < 400:
+        message = f"The provider answered with a redirect, which is not followed (HTTP {status})."
+        return UpstreamError(message, should_retry=False)
+    if status in (408, 504):
+        return UpstreamTimeoutError(f"The provider took too long to answer (HTTP {status}).")
+    if status in (503, 529):
+        message = _describe("The provider has no capacity for this now", status, error)
+        return ServiceUnavailableError(message, retry_after=retry_after)
+    if status == 404 and not _is_about_the_request(error):
+        message = "The provider knows no such path (HTTP 404): its base URL may be wrong."
+        return UpstreamError(message, should_retry=False)
+    if 400 <= status < 500:
+        return _build_refusal(status, error, retry_after if status == 429 else None)
+    return UpstreamError(_describe("The provider failed", status, error))
+
+
+def _build_refusal(status: int, error: ErrorBody | None, retry_after: float | None) -> GatewayError:
+    error_class = _REFUSALS.get(status, InvalidRequestError)
+    if error is None:
+        error = ErrorBody("")
+    unsaid = f"The provider refused the request without saying why (HTTP {status})."
+    is_spent = status == 429 and "insufficient_quota" in (error.code, error.type)
+    return error_class(
+        _presentable(error.message) or unsaid,
+        type=error.type,
+        param=error.param,
+        code=error.code,
+        retry_after=retry_after,
+        should_retry=False if is_spent else None,
+    )
+
+
+def _is_about_the_request(error: ErrorBody | None) -> bool:
+    """Tell a model that is not found from web servers' ``Not Found`` for an unknown path."""
+    return error is not None and error.message.rstrip(".").lower() != "not found"
+
+
+def _describe(summary: str, status: int, error: ErrorBody | None) -> str:
+    if error is None:
+        return f"{summary} (HTTP {status})."
+    return _presentable(f"{summary} (HTTP {status}): {error.message}")
+
+
+def _presentable(message: str) -> str:
+    """Return the message without addresses inside a network or a traceback, not too long."""
+    message = message.partition("Traceback (most recent")[0].rstrip()
+    message = _PRIVATE_ADDRESS.sub("(address)", message)
+    if len(message) <= MAX_MESSAGE_LENGTH:
+        return message
+    return message[: MAX_MESSAGE_LENGTH - 1] + "…"

@@ -1,0 +1,135 @@
+"""OpenAI's own format on the other side as well: everything passes through.
+
+Knows which few fields of a request the gateway changes: the model's name, and
+that usage is told at the end of a stream. Whether the rest is right is for the
+upstream to judge.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, cast
+
+from gateway.config.settings import Target
+from gateway.errors import GatewayError, UpstreamError
+from gateway.providers.openai.errors import parse_error
+from gateway.providers.openai.stream import iter_chunks
+from gateway.providers.openai.whole import parse_whole
+from gateway.serialization import dumps, loads_lenient
+from gateway.types import (
+    ChatRequest,
+    Chunk,
+    EmbeddingsRequest,
+    ModelInfo,
+    RawCompletion,
+    UpstreamRequest,
+)
+
+_JSON = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True)
+class OpenAIChatCall:
+    """One chat request. ``include_usage``: the client itself asked for a stream's usage chunk."""
+
+    requests: tuple[UpstreamRequest, ...]
+    streamed: bool
+    include_usage: bool
+    dropped_params: tuple[str, ...] = ()
+
+    def iter_chunks(self, pieces: Iterator[bytes], index: int) -> Iterator[list[Chunk]]:
+        """Yield the chunks of the answer, each a ``RawChunk``; raises as ``ChatCall`` says."""
+        return cast("Iterator[list[Chunk]]", iter_chunks(pieces))
+
+    def parse_response(self, body: bytes) -> RawCompletion:
+        """Parse a whole completion; raises ``UpstreamError``, or the error told inside it."""
+        return parse_whole(body, "choices")
+
+
+@dataclass(frozen=True)
+class OpenAIEmbeddingsCall:
+    """One embeddings request. The answer's encoding is the one the client asked for."""
+
+    request: UpstreamRequest
+    dropped_params: tuple[str, ...] = ()
+
+    def parse_response(self, body: bytes) -> RawCompletion:
+        """Parse a list of embeddings; raises ``UpstreamError``, or the error told inside it."""
+        return parse_whole(body, "data")
+
+
+class OpenAI:
+    """Implements ``gateway.providers.base.Provider``."""
+
+    def build_headers(self, api_key: str | None) -> Mapping[str, str]:
+        """Return the ``Authorization`` header, if there is a key."""
+        return {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+    def needs_model_info(self, request: ChatRequest) -> bool:
+        """Never: what a model can do is for the upstream to judge."""
+        return False
+
+    def build_chat(
+        self, request: ChatRequest, target: Target, info: ModelInfo | None
+    ) -> OpenAIChatCall:
+        """Pass a chat request on, with the target's model; streams are asked for their usage."""
+        body = {**request, "model": target.model}
+        options = request.get("stream_options")
+        streamed = bool(request.get("stream"))
+        if streamed and (options is None or isinstance(options, dict)):
+            body["stream_options"] = {**(options or {}), "include_usage": True}
+        return OpenAIChatCall(
+            requests=(UpstreamRequest("POST", "/chat/completions", dumps(body), _JSON),),
+            streamed=streamed,
+            include_usage=isinstance(options, dict) and bool(options.get("include_usage")),
+        )
+
+    def build_embeddings(self, request: EmbeddingsRequest, target: Target) -> OpenAIEmbeddingsCall:
+        """Pass an embeddings request on, with the target's model."""
+        body = dumps({**request, "model": target.model})
+        return OpenAIEmbeddingsCall(UpstreamRequest("POST", "/embeddings", body, _JSON))
+
+    def build_model_list(self) -> UpstreamRequest:
+        """Return the request for the list of models."""
+        return UpstreamRequest("GET", "/models")
+
+    def parse_model_list(self, body: bytes) -> list[ModelInfo]:
+        """Parse ``{"data": [{"id", "created", "owned_by"}]}``, or that array alone.
+
+        An entry without an id is no model. Raises ``UpstreamError`` where there is no list.
+        """
+        try:
+            value = loads_lenient(body)
+        except ValueError:
+            raise UpstreamError("The provider's list of models is not JSON.") from None
+        entries = value.get("data") if isinstance(value, dict) else value
+        if not isinstance(entries, list):
+            raise UpstreamError("The provider's list of models is not a list.")
+        models = (_read_model(entry) for entry in entries if isinstance(entry, dict))
+        return [model for model in models if model.id]
+
+    def build_model_info(self, model: str) -> UpstreamRequest | None:
+        """Return None: nothing more than the list says can be asked."""
+        return None
+
+    def parse_model_info(self, model: str, body: bytes) -> ModelInfo:
+        """Return what is known without a description: the name."""
+        return ModelInfo(model)
+
+    def parse_error(
+        self, status: int, headers: Mapping[str, str], body: bytes, target: Target
+    ) -> GatewayError:
+        """Map an answer whose status is not 200. Never raises."""
+        return parse_error(status, headers, body, time.time())
+
+
+def _read_model(entry: Mapping[str, Any]) -> ModelInfo:
+    model, created, owner = entry.get("id"), entry.get("created"), entry.get("owned_by")
+    return ModelInfo(
+        model if isinstance(model, str) else "",
+        created=int(created) if isinstance(created, int | float) and isfinite(created) else 0,
+        owned_by=owner if isinstance(owner, str) else "",
+    )

@@ -1,0 +1,105 @@
+"""Whole answers in OpenAI's format: a completion, a list of embeddings.
+
+Knows when a body is one, and how to cut a whole completion into the chunks of a
+stream, for upstreams that ignore ``stream``. Must not know what a dialect makes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gateway.errors import UpstreamError
+from gateway.providers.openai.errors import build_stream_error
+from gateway.serialization import JSONDecodeError, dumps_ascii, loads_lenient, loads_strict
+from gateway.sse import MAX_EVENT_BYTES, encode_event
+from gateway.types import RawChunk, RawCompletion
+
+
+def parse_whole(body: bytes, items: str) -> RawCompletion:
+    """Parse an answer: a JSON object with the list ``items`` (``choices`` or ``data``) of objects.
+
+    ``raw`` is the body as it came, re-encoded only where it was not strict JSON.
+    Raises ``UpstreamError`` where it is not one, or the error told inside it.
+    """
+    raw = body
+    try:
+        value = loads_strict(body)
+    except JSONDecodeError:
+        try:
+            value = loads_lenient(body)
+        except ValueError:
+            raise UpstreamError("The provider's answer is not JSON.") from None
+        raw = dumps_ascii(value)
+    if isinstance(value, dict) and value.get("error"):
+        raise build_stream_error(value)
+    if not (isinstance(value, dict) and _is_list_of_objects(value.get(items))):
+        raise UpstreamError(f"The provider's answer has no list {items!r}.")
+    for item in value[items]:
+        if item.get("error"):
+            raise build_stream_error(item)
+    answer = RawCompletion(value)
+    answer.raw = raw
+    return answer
+
+
+def iter_whole_answer(first: bytes, pieces: Iterator[bytes]) -> Iterator[list[RawChunk]]:
+    """Gather a body that begins with ``first`` and yield the completion in it as chunks.
+
+    Yields ``[]`` for each piece until the body is complete; raises as ``parse_whole`` does.
+    """
+    if first.lstrip().startswith(b"<"):
+        raise UpstreamError("The provider answered with a web page.", should_retry=False)
+    body = [first]
+    length = len(first)
+    for piece in pieces:
+        yield []
+        body.append(piece)
+        length += len(piece)
+        if length > MAX_EVENT_BYTES:
+            raise UpstreamError(f"The provider's answer is longer than {MAX_EVENT_BYTES} bytes.")
+    yield _cut_into_chunks(parse_whole(b"".join(body), "choices"))
+
+
+def _cut_into_chunks(completion: RawCompletion) -> list[RawChunk]:
+    common = {key: completion[key] for key in completion if key not in ("choices", "usage")}
+    common["object"] = "chat.completion.chunk"
+    chunks = []
+    for position, choice in enumerate(completion["choices"]):
+        message = choice.get("message")
+        if not isinstance(message, dict):
+            raise UpstreamError("The provider's answer has a choice without a message.")
+        index = choice.get("index", position)
+        delta = _build_delta(message)
+        reason = choice.get("finish_reason") or ("tool_calls" if "tool_calls" in delta else "stop")
+        rest = {key: choice[key] for key in choice if key not in ("message", "finish_reason")}
+        begin = {**rest, "index": index, "delta": delta, "finish_reason": None}
+        chunks.append(_build_chunk(common, choices=[begin]))
+        end = {"index": index, "delta": {}, "finish_reason": reason}
+        chunks.append(_build_chunk(common, choices=[end]))
+    if not chunks:
+        raise UpstreamError("The provider's answer has no choices.")
+    if completion.get("usage"):
+        chunks.append(_build_chunk(common, choices=[], usage=completion["usage"]))
+    return chunks
+
+
+def _build_delta(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a whole message as a delta, in which each tool call has its ``index``."""
+    delta = {key: value for key, value in message.items() if key != "tool_calls"}
+    calls = message.get("tool_calls")
+    if calls:
+        if not _is_list_of_objects(calls):
+            raise UpstreamError("The provider's answer has tool calls that are not objects.")
+        delta["tool_calls"] = [{**call, "index": index} for index, call in enumerate(calls)]
+    return delta
+
+
+def _build_chunk(common: dict[str, Any], **fields: Any) -> RawChunk:
+    chunk = RawChunk({**common, **fields})
+    chunk.raw = encode_event(dumps_ascii(chunk))
+    return chunk
+
+
+def _is_list_of_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
