@@ -1,0 +1,169 @@
+"""Requests counted per key by Flask-Limiter, and what clients are told about it.
+
+Knows Flask, Flask-Limiter and OpenAI's headers. Must not know where counters
+are kept, nor anything of models or tokens.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from flask import Flask, Response, g
+from flask.typing import RouteCallable
+from flask_limiter import Limiter
+from limits import RateLimitItem, parse_many
+
+from gateway.config.settings import Settings
+from gateway.errors import ConfigurationError, RateLimitError, ServiceUnavailableError
+from gateway.state import Counter, State, StateUnavailableError
+from gateway.state.limits_storage import StateStorage
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of one limit a key has used; ``resets_at`` is monotonic time in seconds."""
+
+    limit: RateLimitItem
+    used: int
+    resets_at: float
+
+    @property
+    def remaining(self) -> int:
+        """Requests left in the window; never below 0."""
+        return max(0, self.limit.amount - self.used)
+
+    @property
+    def resets_in(self) -> float:
+        """Seconds until the window ends; never below 0."""
+        return max(0.0, self.resets_at - time.monotonic())
+
+
+class RequestLimits:
+    """The limits that hold for every key, each by itself; counts requests against them."""
+
+    def __init__(self, limiter: Limiter, limits: Sequence[RateLimitItem]) -> None:
+        self._limiter = limiter
+        self._limits = limits
+
+    def limited(self, view: RouteCallable) -> RouteCallable:
+        """Return ``view`` with each of its requests counted first; ``g.principal`` must be set."""
+
+        @wraps(view)
+        def counted(**arguments: Any) -> Any:
+            self.count_request(g.principal.name)
+            return view(**arguments)
+
+        return counted
+
+    def count_request(self, name: str) -> None:
+        """Count a request of the key called ``name`` in ``g.request_usage``, a list of ``Usage``.
+
+        Raises RateLimitError for a request beyond a limit, ServiceUnavailableError
+        where it can't be counted.
+        """
+        g.request_usage = []
+        try:
+            for limit in self._limits:
+                is_within = self._limiter.limiter.hit(limit, name)
+                counter: Counter = g.request_counter
+                usage = Usage(limit, counter.value, time.monotonic() + counter.resets_in)
+                g.request_usage.append(usage)
+                if not is_within:
+                    raise _build_rate_limit_error(usage)
+        except StateUnavailableError as error:
+            raise ServiceUnavailableError(
+                "Requests can't be counted now, so that none is let through. Try again shortly.",
+                code="limits_unavailable",
+                retry_after=error.retry_after,
+            ) from error
+
+
+def init_limits(
+    app: Flask,
+    settings: Settings,
+    state: State,
+    blueprints: Sequence[str] = ("chat", "embeddings"),
+) -> None:
+    """Limit every view of ``blueprints``, already registered, to ``settings.rate_limit``.
+
+    Counts in ``state``. Raises ConfigurationError for a rate that can't be read.
+    """
+    limits = RequestLimits(_build_limiter(app, state), parse_rate_limit(settings.rate_limit))
+    names = {app.blueprints[name].name for name in blueprints}
+    for endpoint, view in app.view_functions.items():
+        if endpoint.rpartition(".")[0] in names:
+            app.view_functions[endpoint] = limits.limited(view)
+    app.after_request(_add_headers)
+
+
+def parse_rate_limit(rate_limit: str) -> tuple[RateLimitItem, ...]:
+    """Read e.g. ``10/second; 1000 per 2 hours``: each limit once, the shortest window first."""
+    try:
+        limits = dict.fromkeys(parse_many(rate_limit))
+    except ValueError as error:
+        raise ConfigurationError(f"RATE_LIMIT: {error}; write e.g. 60/minute") from None
+    return tuple(sorted(limits, key=lambda limit: limit.get_expiry()))
+
+
+def format_duration(seconds: float) -> str:
+    """Return seconds as OpenAI writes them: ``120ms``, ``2.004s``, ``6m0s``, ``1h0m57.015s``.
+
+    Rounded up to milliseconds, so that who waits that long does not come too early.
+    """
+    milliseconds = math.ceil(seconds * 1000)
+    if 0 < milliseconds < 1000:
+        return f"{milliseconds}ms"
+    minutes, milliseconds = divmod(milliseconds, 60_000)
+    rest = f"{milliseconds / 1000:.3f}".rstrip("0").rstrip(".")
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes}m{rest}s"
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def _build_limiter(app: Flask, state: State) -> Limiter:
+    options: dict[str, Any] = {"state": state, "on_increment": _keep_counter}
+    limiter = Limiter(
+        lambda: g.principal.name,
+        storage_uri=f"{StateStorage.STORAGE_SCHEME[0]}://",
+        storage_options=options,
+        strategy="fixed-window",
+    )
+    # An application that lists the extension already gets none of its hooks: they look for
+    # limits in six places on every request of every route, for four times what counting costs.
+    app.extensions.setdefault("limiter", set()).add(limiter)
+    limiter.init_app(app)
+    return limiter
+
+
+def _keep_counter(counter: Counter) -> None:
+    g.request_counter = counter
+
+
+def _build_rate_limit_error(usage: Usage) -> RateLimitError:
+    limit, resets_in = usage.limit, usage.resets_in
+    unit = limit.GRANULARITY.name
+    window = unit if limit.multiples == 1 else f"{limit.multiples} {unit}s"
+    requests = "request" if limit.amount == 1 else "requests"
+    return RateLimitError(
+        f"Rate limit reached: this key may make {limit.amount} {requests} per {window}. "
+        f"Try again in {format_duration(resets_in)}.",
+        retry_after=resets_in,
+    )
+
+
+def _add_headers(response: Response) -> Response:
+    """Tell how much is left of the limit that is nearest to its end."""
+    usages: list[Usage] | None = g.get("request_usage")
+    if usages:
+        scarcest = min(usages, key=lambda usage: (usage.remaining, -usage.resets_at))
+        headers = response.headers
+        headers["x-ratelimit-limit-requests"] = str(scarcest.limit.amount)
+        headers["x-ratelimit-remaining-requests"] = str(scarcest.remaining)
+        headers["x-ratelimit-reset-requests"] = format_duration(scarcest.resets_in)
+    return response
