@@ -75,6 +75,16 @@ def build_inference(settings: Settings) -> tuple[Catalog, Inference]:
     return catalog, Inference(settings, providers, upstreams, catalog)
 
 
+def list_chat_models(settings: Settings) -> list[str]:
+    """Return the ids of the models of all providers that can chat, as clients name them."""
+    catalog, _ = build_inference(settings)
+    return [
+        model.id
+        for model in catalog.list_models()
+        if model.capabilities is None or "completion" in model.capabilities
+    ]
+
+
 def load_key_ring(settings: Settings) -> KeyRing:
     """Return the configured keys; where there are none, the admin key made at the first start."""
     if settings.gateway_api_keys or settings.admin_api_keys or not settings.auth:

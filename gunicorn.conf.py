@@ -4,24 +4,39 @@ It runs in the master, before gevent patches the standard library in each worker
 nothing here may import ``ssl``, ``requests`` or the gateway itself.
 """
 
+import ipaddress
 import os
 import resource
+import sys
 
 from dotenv import dotenv_values
 
-_environment = {**dotenv_values(".env"), **os.environ}
+_environment = {**dotenv_values(".env", interpolate=False), **os.environ}
+
+
+def _value(name):
+    return (_environment.get(name) or "").strip()
 
 
 def _number(name, default):
     """Return a number of the environment; the gateway says what is wrong with another."""
-    value = _environment.get(name) or ""
+    value = _value(name)
     return int(value) if value.isdecimal() and int(value) > 0 else default
 
 
-_host = _environment.get("HOST") or "127.0.0.1"
+def _is_loopback(host):
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+_host = _value("HOST") or "127.0.0.1"
 bind = f"[{_host}]:{_number('PORT', 8080)}" if ":" in _host else f"{_host}:{_number('PORT', 8080)}"
 
-workers = _number("WEB_CONCURRENCY", len(os.sched_getaffinity(0)))
+workers = _number("WEB_CONCURRENCY", os.cpu_count() or 1)
+if hasattr(os, "sched_getaffinity"):
+    workers = _number("WEB_CONCURRENCY", len(os.sched_getaffinity(0)))
 worker_class = "gateway.worker.GatewayWorker"
 worker_connections = 4096
 
@@ -37,6 +52,15 @@ control_socket_disable = True
 # A stream takes two descriptors, and many systems allow 1024 by default.
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
+
+
+def on_starting(server):
+    """Refuse to be bound elsewhere than ``HOST`` says while nobody has to show a key."""
+    if _value("AUTH").lower() not in ("off", "false", "no", "0"):
+        return
+    for address in server.cfg.address:
+        if isinstance(address, tuple) and not _is_loopback(address[0]):
+            sys.exit(f"AUTH is off, but gunicorn is to listen on {address[0]}: use a loopback one")
 
 
 def when_ready(server):

@@ -15,7 +15,7 @@ WRITE_SECONDS = 120.0
 """A client that takes nothing for this long is given up."""
 
 
-class ClientSocket(socket.socket):
+class ClientSocket(socket.socket):  # type: ignore[misc]
     """A client's socket with a cheaper ``sendall``.
 
     gevent's own asks for the socket's options and sets up a time-out first, which
@@ -39,7 +39,7 @@ class ClientSocket(socket.socket):
         if sent < len(data):
             self._send_rest(memoryview(data)[sent:], flags)
 
-    def recv(self, *args: Any) -> bytes:
+    def recv(self, *args: Any) -> Any:
         self._flush_head()
         return super().recv(*args)
 
@@ -68,8 +68,18 @@ class ClientSocket(socket.socket):
 class GatewayWorker(GeventWorker):  # type: ignore[misc]
     """gunicorn's gevent worker, serving each client through a ``ClientSocket``."""
 
+    def init_process(self) -> None:
+        if not self.log.access_log_enabled:
+            # gunicorn looks that up again for each request, for a tenth of its whole cost.
+            self.log.access = _log_no_access
+        super().init_process()
+
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         if type(client) is socket.socket:
             family, kind, protocol = client.family, client.type, client.proto
             client = ClientSocket(family, kind, protocol, fileno=client.detach())
         super().handle(listener, client, addr)
+
+
+def _log_no_access(*args: Any) -> None:
+    """Stand in for gunicorn's access log where that is off."""

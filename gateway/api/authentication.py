@@ -44,11 +44,12 @@ def _principal_of(asking: Request) -> Principal:
 def _key_of(asking: Request) -> str | None:
     """Return the key sent as Bearer, as Basic's password, ``x-api-key`` or ``api-key``."""
     scheme, _, credentials = asking.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and credentials.strip():
-        return credentials.strip()
     if scheme.lower() == "basic":
         return _password_of(credentials)
-    return asking.headers.get("x-api-key") or asking.headers.get("api-key")
+    if scheme.lower() != "bearer":
+        credentials = asking.headers.get("x-api-key") or asking.headers.get("api-key") or ""
+    # WSGI hands headers over as Latin-1, whatever they are.
+    return credentials.strip().encode("latin-1", "replace").decode("utf-8", "replace") or None
 
 
 def _password_of(credentials: str) -> str | None:

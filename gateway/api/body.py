@@ -5,7 +5,6 @@ Knows WSGI's input stream. Must not know what is in the body.
 
 from __future__ import annotations
 
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from gateway.errors import (
     RequestTimeoutError,
     RequestTooLargeError,
 )
+from gateway.transport import stop_reading
 
 BLOCK_BYTES = 64 * 1024
 BLOCK_SECONDS = 10.0
@@ -97,12 +97,12 @@ def _time_limit(seconds: float) -> Iterator[None]:
 
 def _hang_up_afterwards() -> None:
     """Serve nothing more on this connection: what is left of the body can't be trusted."""
-    client: socket.socket | None = request.environ.get("gunicorn.socket")
+    client = request.environ.get("gunicorn.socket")
 
     @after_this_request
     def hang_up(response: Response) -> Response:
         if client is not None:
-            response.call_on_close(lambda: client.shutdown(socket.SHUT_RD))
+            response.call_on_close(lambda: stop_reading(client))
         return response
 
 

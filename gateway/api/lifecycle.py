@@ -31,7 +31,7 @@ def init_lifecycle(app: Flask) -> None:
 
 def open_client_watch() -> Watch:
     """Watch the client of the current request; it must have been read to its end."""
-    client: socket.socket | None = request.environ.get("gunicorn.socket")
+    client = request.environ.get("gunicorn.socket")
     has_left = request.environ.get("waitress.client_disconnected")
     watch = open_watch(services().settings.timeouts.request, client, has_left)
     g.watch = watch

@@ -76,7 +76,7 @@ class Inference:
         self, request: ChatRequest, watch: Watch, record: RequestRecord
     ) -> tuple[Asked, ChatCompletion]:
         """Return the whole answer; raises ``GatewayError``."""
-        target, provider, call = self._build_chat(request, record)
+        target, provider, call = self._build_chat(request, watch, record)
         asked = Asked(target, tuple(call.dropped_params))
         exchanges: list[Exchange] = []
         finished = False
@@ -101,7 +101,7 @@ class Inference:
 
         Until then every failure is raised; afterwards it is raised by ``batches``.
         """
-        target, provider, call = self._build_chat(request, record)
+        target, provider, call = self._build_chat(request, watch, record)
         exchanges: list[Exchange] = []
         chunks = self._guarded(self._run(call, target, watch, exchanges), target, provider)
         batches = _metered(chunks, record, self._settings.log_content)
@@ -121,7 +121,7 @@ class Inference:
         self, request: EmbeddingsRequest, watch: Watch, record: RequestRecord
     ) -> tuple[Asked, dict[str, object]]:
         """Return OpenAI's list of embeddings, as the provider gave it; raises ``GatewayError``."""
-        target, provider = self._resolve(request["model"], record)
+        target, provider = self._resolve(request["model"], watch, record)
         call = provider.build_embeddings(request, target)
         exchanges: list[Exchange] = []
         try:
@@ -134,17 +134,20 @@ class Inference:
         record.usage = embeddings.get("usage")
         return Asked(target, tuple(call.dropped_params)), embeddings
 
-    def _resolve(self, model: str, record: RequestRecord) -> tuple[Target, Provider]:
+    def _resolve(
+        self, model: str, watch: Watch, record: RequestRecord
+    ) -> tuple[Target, Provider]:
         record.model = model
         target = resolve_target(self._settings, model)
         record.provider = target.provider.name
         record.upstream_model = target.model
+        watch.deadline = record.started + target.provider.timeouts.request
         return target, self._providers[target.provider.name]
 
     def _build_chat(
-        self, request: ChatRequest, record: RequestRecord
+        self, request: ChatRequest, watch: Watch, record: RequestRecord
     ) -> tuple[Target, Provider, ChatCall]:
-        target, provider = self._resolve(request["model"], record)
+        target, provider = self._resolve(request["model"], watch, record)
         if self._settings.log_content:
             record.prompt = str(request["messages"])
         info = self._catalog.model_info(target) if provider.needs_model_info(request) else None

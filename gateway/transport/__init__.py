@@ -7,6 +7,6 @@ which provider or client they belong to.
 from gateway.transport.exchange import Exchange, UnexpectedStatusError, wait_any
 from gateway.transport.in_process import InProcessAdapter
 from gateway.transport.upstream import Upstream
-from gateway.transport.watch import Watch, open_watch
+from gateway.transport.watch import Watch, open_watch, stop_reading
 
-__all__ = ["Exchange", "InProcessAdapter", "UnexpectedStatusError", "Upstream", "Watch", "open_watch", "wait_any"]
+__all__ = ["Exchange", "InProcessAdapter", "UnexpectedStatusError", "Upstream", "Watch", "open_watch", "stop_reading", "wait_any"]

@@ -15,6 +15,7 @@ import socket
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from math import inf
 from typing import Any
@@ -157,6 +158,12 @@ def is_half_closed(client: socket.socket) -> bool | None:
     except OSError:
         return None
     return True if state == _TCP_CLOSE_WAIT else None
+
+
+def stop_reading(client: socket.socket) -> None:
+    """Make a client's socket look as if nothing more came: its server will close it."""
+    with suppress(OSError):
+        client.shutdown(socket.SHUT_RD)
 
 
 def _is_patched() -> bool:
