@@ -25,7 +25,7 @@ from gateway.inference import Catalog, Inference
 from gateway.providers import get_provider
 from gateway.state import open_state
 from gateway.telemetry import configure_logging
-from gateway.transport import InProcessAdapter, Upstream
+from gateway.transport import InProcessAdapter, Upstream, is_gevent_patched
 
 logger = logging.getLogger("gateway")
 
@@ -43,6 +43,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         logger.warning("%s", warning)
     if not settings.auth:
         logger.warning("AUTH is off: everyone who reaches %s may use the gateway", settings.host)
+    if not is_gevent_patched():
+        logger.warning(
+            "gevent is not in use: each stream takes up a thread of the WSGI server, on which it "
+            "depends too how soon a client's leaving is noticed and a slow body is cut off"
+        )
     state = open_state(
         settings.data_directory / STATE_NAME,
         redis_url=settings.redis_url,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from gateway.errors import UpstreamError
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
-"""Longest line accepted, in bytes. Ollama's own client allows 8 MB (OLLAMA.md 2.1)."""
+"""Longest line accepted, in bytes. Ollama's own client allows 8 MB."""
 
 
 def iter_lines(pieces: Iterable[bytes], limit: int = MAX_LINE_BYTES) -> Iterator[list[bytes]]:

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, TextIO
 
 from gateway.types import Usage
 
 logger = logging.getLogger("gateway.request")
+
+_BARE = re.compile(r"[A-Za-z0-9_./:@+,-]*")
+"""What may stand in a text line without quotes."""
 
 
 @dataclass(slots=True)
@@ -89,7 +94,10 @@ def log_request(record: RequestRecord) -> None:
     """Write the request's line: at WARNING for 5xx, else at INFO."""
     level = logging.WARNING if record.status >= 500 else logging.INFO
     if logger.isEnabledFor(level):
-        logger.log(level, "request", extra={"fields": record.to_fields()})
+        # Made by hand: logging would walk the stack for a caller that is always this one.
+        line = logging.LogRecord(logger.name, level, "", 0, "request", None, None)
+        line.fields = record.to_fields()
+        logger.handle(line)
 
 
 class TextFormatter(logging.Formatter):
@@ -98,11 +106,17 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         parts = [_timestamp(record), record.levelname, record.name, _plain(record.getMessage())]
         fields: dict[str, Any] = getattr(record, "fields", {})
-        parts += [f"{name}={_value(value)}" for name, value in fields.items()]
-        line = " ".join(parts)
+        texts = [value for value in fields.values() if type(value) is str]
+        if _BARE.fullmatch("".join(texts)):  # one look at all of them, as nearly always
+            parts += [f"{name}={_bare(value)}" for name, value in fields.items()]
+        else:
+            parts += [f"{name}={_value(value)}" for name, value in fields.items()]
+        lines = [" ".join(parts)]
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
-        return line
+            # Indented and escaped: what an exception quotes can't pass for a line of its own.
+            traceback = self.formatException(record.exc_info).splitlines()
+            lines += [f"  {_plain(line)}" for line in traceback]
+        return "\n".join(lines)
 
 
 class JSONFormatter(logging.Formatter):
@@ -123,12 +137,28 @@ class JSONFormatter(logging.Formatter):
 
 def configure_logging(level: str, log_format: str) -> None:
     """Send this package's logs to standard error; ``level`` and ``log_format`` as configured."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _LineHandler(sys.stderr)
     handler.setFormatter(JSONFormatter() if log_format == "json" else TextFormatter())
+    # What no line shows need not be looked up for each (logging's own advice on speed).
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     package = logging.getLogger("gateway")
     package.handlers[:] = [handler]
     package.setLevel(level.upper())
     package.propagate = False
+
+
+class _LineHandler(logging.StreamHandler[TextIO]):
+    """Writes a line by one call, which needs no lock to keep lines whole."""
+
+    def createLock(self) -> None:
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.stream.write(self.format(record) + "\n")
+            self.stream.flush()
+        except Exception:
+            self.handleError(record)
 
 
 def _milliseconds(seconds: float) -> float:
@@ -136,8 +166,12 @@ def _milliseconds(seconds: float) -> float:
 
 
 def _timestamp(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(record.msecs):03d}Z"
+    return f"{_second(int(record.created))}.{int(record.msecs):03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _plain(text: str) -> str:
@@ -145,8 +179,10 @@ def _plain(text: str) -> str:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, str):
-        if value and value.isascii() and value.isprintable() and not set(value) & set(' "=\\'):
-            return value
-        return json.dumps(value)
+    if type(value) is not str or _BARE.fullmatch(value):
+        return _bare(value)
     return json.dumps(value)
+
+
+def _bare(value: Any) -> str:
+    return str(value).lower() if type(value) is bool else str(value)

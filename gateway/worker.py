@@ -6,6 +6,7 @@ file before anything is patched.
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from gevent import socket
@@ -13,6 +14,10 @@ from gunicorn.workers.ggevent import GeventWorker
 
 WRITE_SECONDS = 120.0
 """A client that takes nothing for this long is given up."""
+
+
+GARBAGE_THRESHOLD = 10_000
+"""Objects made, and not let go, until the collector looks for cycles among them."""
 
 
 class ClientSocket(socket.socket):  # type: ignore[misc]
@@ -73,6 +78,13 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
             # gunicorn looks that up again for each request, for a tenth of its whole cost.
             self.log.access = _log_no_access
         super().init_process()
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        # What is loaded now stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GARBAGE_THRESHOLD)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         if type(client) is socket.socket:

@@ -5,7 +5,6 @@ Knows WSGI's input stream. Must not know what is in the body.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +18,7 @@ from gateway.errors import (
     RequestTimeoutError,
     RequestTooLargeError,
 )
-from gateway.transport import stop_reading
+from gateway.transport import is_gevent_patched, stop_reading
 
 BLOCK_BYTES = 64 * 1024
 BLOCK_SECONDS = 10.0
@@ -84,8 +83,7 @@ def _read_block(stream: Any, size: int) -> bytes:
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
     """Raise ``RequestTimeoutError`` after ``seconds``; without gevent, leave it to the server."""
-    monkey = sys.modules.get("gevent.monkey")
-    if monkey is None or not monkey.is_module_patched("socket"):
+    if not is_gevent_patched():
         yield
         return
     import gevent

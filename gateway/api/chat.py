@@ -52,6 +52,7 @@ def _stream(chat_request: ChatRequest, watch: Watch, record: RequestRecord) -> R
         headers=answer_headers(answer.asked, record.attempts) | _STREAM_HEADERS,
         content_type="text/event-stream; charset=utf-8",
     )
+    record.status = 499  # until the stream has ended otherwise
     response.call_on_close(lambda: _end(answer, record))
     return response
 
@@ -60,7 +61,6 @@ def _iter_written(
     frames: Iterator[bytes], watch: Watch, record: RequestRecord, ping_after: float
 ) -> Iterator[bytes]:
     """Yield what is to be written: frames as they come, and pings into silence."""
-    record.status = 499  # until the stream has ended otherwise
     try:
         for data in frames:
             now = time.monotonic()

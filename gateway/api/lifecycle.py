@@ -7,8 +7,8 @@ Must not know what a request is for.
 from __future__ import annotations
 
 import re
-import socket
 import secrets
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +20,8 @@ from gateway.inference import Asked
 from gateway.telemetry import RequestRecord, log_request
 from gateway.transport import Watch, open_watch
 
+_MAX_NAMES = 20
+_MAX_NAME = 60
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -46,7 +48,7 @@ def answer_headers(asked: Asked, attempts: int) -> dict[str, str]:
         "x-gateway-attempts": str(attempts),
     }
     if asked.dropped_params:
-        headers["x-gateway-dropped-params"] = _header_text(", ".join(asked.dropped_params))
+        headers["x-gateway-dropped-params"] = _header_list(asked.dropped_params)
     return headers
 
 
@@ -84,6 +86,14 @@ def _finish(response: Response) -> Response:
 
     response.call_on_close(close)
     return response
+
+
+def _header_list(names: Sequence[str]) -> str:
+    """Join names that clients made up: with none of them too long, and not too many."""
+    shown = [_header_text(name[:_MAX_NAME]).replace(",", "%2C") for name in names[:_MAX_NAMES]]
+    if len(names) > _MAX_NAMES:
+        shown.append(f"and {len(names) - _MAX_NAMES} more")
+    return ", ".join(shown)
 
 
 def _header_text(text: str) -> str:

@@ -107,7 +107,11 @@ class Catalog:
         names = list(self._settings.providers)
         with ThreadPoolExecutor(max_workers=len(names)) as pool:
             return dict(
-                zip(names, (shelf.reachable for shelf in pool.map(self._stocked, names)), strict=True)
+                zip(
+                    names,
+                    (shelf.reachable for shelf in pool.map(self._stocked, names)),
+                    strict=True,
+                )
             )
 
     def _stocked(self, name: str) -> _Shelf:
@@ -134,9 +138,7 @@ class Catalog:
             return None
         return self._fetch(name, request, lambda body: provider.parse_model_info(model, body))
 
-    def _fetch(
-        self, name: str, request: UpstreamRequest, parse: Callable[[bytes], T]
-    ) -> T | None:
+    def _fetch(self, name: str, request: UpstreamRequest, parse: Callable[[bytes], T]) -> T | None:
         try:
             response = self._upstreams[name].fetch(request, FETCH_SECONDS)
             if response.status_code != 200:

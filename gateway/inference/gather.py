@@ -98,6 +98,7 @@ class _Choice:
 
     def __init__(self, index: int) -> None:
         self.index = index
+        self.content: list[str] = []
         self.texts: dict[str, list[str]] = {}
         self.tool_calls: dict[int, dict[str, Any]] = {}
         self.function_call: dict[str, Any] | None = None
@@ -106,7 +107,12 @@ class _Choice:
 
     def add(self, choice: Any) -> None:
         delta = choice.get("delta") or {}
-        for name in ("content", "reasoning_content", "refusal"):
+        if delta.get("content"):
+            self.content.append(delta["content"])
+            if len(delta) == 1 and len(choice) == 3:  # as nearly always: a piece of text
+                self.finish_reason = choice.get("finish_reason") or self.finish_reason
+                return
+        for name in ("reasoning_content", "refusal"):
             if delta.get(name):
                 self.texts.setdefault(name, []).append(delta[name])
         for call in delta.get("tool_calls") or ():
@@ -118,7 +124,7 @@ class _Choice:
         self.finish_reason = choice.get("finish_reason") or self.finish_reason
 
     def to_dict(self) -> dict[str, Any]:
-        text = "".join(self.texts.get("content", ()))
+        text = "".join(self.content)
         calls = [
             {name: value for name, value in self.tool_calls[index].items() if name != "index"}
             for index in sorted(self.tool_calls)
@@ -152,8 +158,10 @@ class _Choice:
 
     def _add_logprobs(self, logprobs: dict[str, Any]) -> None:
         if self.logprobs is None:
-            self.logprobs = {"content": [], "refusal": None}
-        self.logprobs["content"] += logprobs.get("content") or []
+            self.logprobs = {"content": None, "refusal": None}
+        for name in ("content", "refusal"):
+            if logprobs.get(name) is not None:
+                self.logprobs[name] = (self.logprobs[name] or []) + logprobs[name]
 
 
 def _joined(known: dict[str, Any] | None, more: dict[str, Any]) -> dict[str, Any]:

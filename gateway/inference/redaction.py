@@ -14,7 +14,7 @@ from gateway.errors import GatewayError
 _ADDRESS = re.compile(
     r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b|\[[0-9a-fA-F:]{2,39}\](?::\d{1,5})?"
 )
-_KEY = re.compile(r"\b(?:sk|gsk|xai|pplx|nvapi|hf|gw|AIza)[-_][A-Za-z0-9*._-]{8,}")
+_KEY = re.compile(r"\b(?:(?:sk|gsk|xai|pplx|nvapi|hf|gw)[-_]|AIza)[A-Za-z0-9*._-]{8,}")
 _URL = re.compile(r"\bhttps?://[^\s\"'<>]+")
 
 
@@ -27,14 +27,23 @@ def redact_error(error: GatewayError, provider: ProviderSettings) -> GatewayErro
 
 def redact(text: str, provider: ProviderSettings) -> str:
     """Return ``text`` without keys, addresses, and the provider's own URL and headers."""
-    for secret in (*provider.api_keys, *provider.headers.values()):
-        if len(secret) >= 4:
-            text = text.replace(secret, "[redacted]")
+    for secret in _secrets_of(provider):
+        text = text.replace(secret, "[redacted]")
     text = _URL.sub(lambda match: _redact_url(match[0], provider), text)
-    netloc = urlsplit(provider.base_url).netloc
-    if netloc:
-        text = text.replace(netloc, "[address]")
+    url = urlsplit(provider.base_url)
+    # A single label, such as "ollama", may as well be a word of the message.
+    host = url.hostname if url.hostname and "." in url.hostname else None
+    for address in (url.netloc, host):
+        if address:
+            text = text.replace(address, "[address]")
     return _ADDRESS.sub("[address]", _KEY.sub("[redacted]", text))
+
+
+def _secrets_of(provider: ProviderSettings) -> list[str]:
+    """Return what must not be seen, the longest first: one may be a part of another."""
+    values = [value.rpartition(" ")[2] for value in provider.headers.values()]
+    secrets = {secret for secret in (*provider.api_keys, *values) if len(secret) >= 4}
+    return sorted(secrets, key=len, reverse=True)
 
 
 def _redact_url(url: str, provider: ProviderSettings) -> str:

@@ -134,9 +134,7 @@ class Inference:
         record.usage = embeddings.get("usage")
         return Asked(target, tuple(call.dropped_params)), embeddings
 
-    def _resolve(
-        self, model: str, watch: Watch, record: RequestRecord
-    ) -> tuple[Target, Provider]:
+    def _resolve(self, model: str, watch: Watch, record: RequestRecord) -> tuple[Target, Provider]:
         record.model = model
         target = resolve_target(self._settings, model)
         record.provider = target.provider.name

@@ -135,7 +135,7 @@ class LocalState:
         return self._transact(operation)
 
     def _make_room(self) -> None:
-        """Remove windows that have ended, a few at a time: each takes room until it is committed."""
+        """Remove windows that have ended, a few at a time: that too takes room until committed."""
         for _ in range(_PRUNINGS_WHEN_FULL):
             if not self._transact(lambda txn, now: prune_windows(txn, now, _PRUNED_AT_ONCE)):
                 return

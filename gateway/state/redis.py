@@ -44,7 +44,7 @@ _READ = "return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}"
 
 
 class RedisState:
-    """A ``State`` in the Redis at ``url``; no operation takes longer than ``time_limit`` seconds."""
+    """A ``State`` in the Redis at ``url``; an operation takes at most ``time_limit`` seconds."""
 
     def __init__(self, url: str, *, time_limit: float = TIME_LIMIT) -> None:
         self._time_limit = time_limit
@@ -99,17 +99,14 @@ class RedisState:
         self._pool.disconnect()
 
     def _command(self, *arguments: str | bytes | int) -> Any:
-        """Send one command and return Redis' answer; StateUnavailableError if there is none.
-
-        A reply that is there counts, even when this process was too busy to look in time.
-        """
+        """Send one command and return the answer; StateUnavailableError if none comes in time."""
         deadline = time.monotonic() + self._time_limit
         try:
             connection = self._pool.get_connection()
             try:
                 connection.send_command(*arguments)  # type: ignore[no-untyped-call]
-                left = max(0.001, deadline - time.monotonic())
-                if not (connection.can_read(timeout=left) or connection.can_read(timeout=0)):
+                left = max(self._time_limit / 5, deadline - time.monotonic())
+                if not connection.can_read(timeout=left):
                     raise redis.TimeoutError(f"no answer within {self._time_limit * 1000:.0f} ms")
                 return connection.read_response()
             except redis.ResponseError:

@@ -7,6 +7,16 @@ which provider or client they belong to.
 from gateway.transport.exchange import Exchange, UnexpectedStatusError, wait_any
 from gateway.transport.in_process import InProcessAdapter
 from gateway.transport.upstream import Upstream
-from gateway.transport.watch import Watch, open_watch, stop_reading
+from gateway.transport.watch import Watch, is_gevent_patched, open_watch, stop_reading
 
-__all__ = ["Exchange", "InProcessAdapter", "UnexpectedStatusError", "Upstream", "Watch", "open_watch", "stop_reading", "wait_any"]
+__all__ = [
+    "Exchange",
+    "InProcessAdapter",
+    "UnexpectedStatusError",
+    "Upstream",
+    "Watch",
+    "is_gevent_patched",
+    "open_watch",
+    "stop_reading",
+    "wait_any",
+]

@@ -43,9 +43,9 @@ class ExchangeAdapter(BaseAdapter):
         self,
         request: PreparedRequest,
         stream: bool = False,
-        timeout: None | float | tuple[float, float] | tuple[float, None] = None,
+        timeout: float | tuple[float, float] | tuple[float, None] | None = None,
         verify: bool | str = True,
-        cert: None | bytes | str | tuple[bytes | str, bytes | str] = None,
+        cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
         proxies: Mapping[str, str] | None = None,
     ) -> Response:
         """Send a prepared request and read its whole answer, as requests' interface asks.
@@ -102,7 +102,7 @@ def encode_head(request: PreparedRequest) -> bytes:
     path = url.path or "/"
     if url.query:
         path += f"?{url.query}"
-    headers: dict[str, Any] = {"Host": url.netloc.rpartition("@")[2]}
+    headers = CaseInsensitiveDict[Any]({"Host": url.netloc.rpartition("@")[2]})
     headers.update(request.headers)
     headers.pop("Content-Length", None)
     lines = [f"{request.method} {path} HTTP/1.1"]

@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
@@ -67,7 +68,6 @@ class Pool:
         if len(self._idle) > _MAX_IDLE_CONNECTIONS:
             self._idle.popleft()[1].close()
 
-
     def close(self) -> None:
         """Close all idle connections."""
         while self._idle:
@@ -87,7 +87,8 @@ def open_connection(origin: Origin, watch: Watch, seconds: float) -> socket.sock
         if origin.proxy is not None:
             _open_tunnel(connection, origin, watch, until)
         if origin.scheme == "https":
-            return _start_tls(connection, origin, until)
+            watch.forget(connection)  # its descriptor is handed on
+            return _start_tls(connection, origin, watch, until)
     except BaseException:
         watch.forget(connection)
         connection.close()
@@ -105,15 +106,19 @@ def _first_hop(origin: Origin) -> tuple[str, int]:
 def _connect(host: str, port: int, watch: Watch, until: float) -> socket.socket:
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise UpstreamConnectionError("The provider's host name can't be resolved.") from error
     failure: GatewayError = UpstreamConnectionError("The provider can't be reached.")
     for family, kind, protocol, _, address in addresses:
-        connection = socket.socket(family, kind, protocol)
+        try:
+            connection = socket.socket(family, kind, protocol)
+        except OSError:  # no IPv6 here, or no descriptor left
+            continue
         try:
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.connect_ex(address)
+            with suppress(BlockingIOError):
+                connection.connect(address)
             if not _wait(connection, WRITE, watch, until):
                 raise ConnectTimeoutError("The provider did not accept a connection in time.")
             if connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
@@ -155,27 +160,45 @@ def _open_tunnel(connection: socket.socket, origin: Origin, watch: Watch, until:
                 raise UpstreamConnectionError("The proxy closed the connection.")
     except OSError as error:
         raise UpstreamConnectionError("The proxy broke the connection.") from error
-    status = answer.split(b" ", 2)[1:2]
-    if status != [b"200"]:
+    if answer.split(None, 2)[1:2] != [b"200"]:
         raise UpstreamConnectionError("The proxy refused to connect to the provider.")
 
 
-def _start_tls(connection: socket.socket, origin: Origin, until: float) -> socket.socket:
-    connection.settimeout(max(until - time.monotonic(), 0.001))
+def _start_tls(
+    connection: socket.socket, origin: Origin, watch: Watch, until: float
+) -> socket.socket:
     try:
         secured = _tls_context(origin.ca_bundle).wrap_socket(
-            connection, server_hostname=origin.host
+            connection, server_hostname=origin.host, do_handshake_on_connect=False
         )
+    except (OSError, ValueError) as error:
+        raise UpstreamError("TLS can't be started: look at ca_bundle and base_url.") from error
+    try:
+        while (events := _shake_hands(secured)) is not None:
+            if not _wait(secured, events, watch, until):
+                raise ConnectTimeoutError("The provider did not finish the TLS handshake in time.")
+    except BaseException:
+        watch.forget(secured)
+        secured.close()
+        raise
+    return secured
+
+
+def _shake_hands(connection: ssl.SSLSocket) -> int | None:
+    """Go on with a TLS handshake; returns what it waits for, None when it is done."""
+    try:
+        connection.do_handshake()
+    except ssl.SSLWantReadError:
+        return READ
+    except ssl.SSLWantWriteError:
+        return WRITE
     except ssl.SSLCertVerificationError as error:
         raise UpstreamError(
             "The provider's TLS certificate can't be verified.", should_retry=False
         ) from error
-    except TimeoutError as error:
-        raise ConnectTimeoutError("The provider did not finish the TLS handshake.") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise UpstreamConnectionError("The TLS handshake with the provider failed.") from error
-    secured.setblocking(False)
-    return secured
+    return None
 
 
 @lru_cache(maxsize=32)

@@ -16,6 +16,8 @@ from gevent.hub import Waiter
 
 from gateway.transport.watch import (
     PIPELINED_CHECK_SECONDS,
+    READ,
+    WRITE,
     Wake,
     Watch,
     client_left_error,
@@ -43,16 +45,16 @@ class GeventWatch(Watch):
         self._client_left = False
         self._timer: Any = None
         self._timer_due = inf
-        self._io: dict[tuple[int, int], Any] = {}
+        self._io: dict[tuple[socket.socket, int], Any] = {}
         self._client_io: Any = None
         if client is not None and client.fileno() >= 0:
-            self._client_io = self._hub.loop.io(client.fileno(), 1)
+            self._client_io = self._hub.loop.io(client.fileno(), READ)
             self._client_io.start(self._on_client_readable)
 
     def wait(self, sockets: list[tuple[socket.socket, int]], until: float) -> Wake:
         began = now = time.monotonic()
         waiter = self._waiter = Waiter(self._hub)
-        watchers = [self._watcher(waited_for, events) for waited_for, events in sockets]
+        watchers = [self._io.get(each) or self._watcher(each) for each in sockets]
         for watcher in watchers:
             watcher.start(waiter.switch, _READY)
         try:
@@ -74,8 +76,8 @@ class GeventWatch(Watch):
             self.waited += time.monotonic() - began
 
     def forget(self, waited_for: socket.socket) -> None:
-        for events in (1, 2):
-            watcher = self._io.pop((waited_for.fileno(), events), None)
+        for events in (READ, WRITE, READ | WRITE):
+            watcher = self._io.pop((waited_for, events), None)
             if watcher is not None:
                 watcher.close()
 
@@ -85,13 +87,12 @@ class GeventWatch(Watch):
                 watcher.stop()
                 watcher.close()
         self._client_io = self._timer = None
+        self._timer_due = inf
         self._io.clear()
 
-    def _watcher(self, waited_for: socket.socket, events: int) -> Any:
-        key = (waited_for.fileno(), events)
-        watcher = self._io.get(key)
-        if watcher is None:
-            watcher = self._io[key] = self._hub.loop.io(*key)
+    def _watcher(self, waited_for: tuple[socket.socket, int]) -> Any:
+        watcher = self._hub.loop.io(waited_for[0].fileno(), waited_for[1])
+        self._io[waited_for] = watcher
         return watcher
 
     def _set_timer(self, due: float, now: float) -> None:

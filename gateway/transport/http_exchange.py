@@ -5,9 +5,11 @@ Knows deadlines, the connection and HTTP's framing. Must not know what the bytes
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from math import inf
 
 from gateway.config.settings import Timeouts
@@ -24,6 +26,9 @@ from gateway.transport.watch import READ, WRITE, Wake, Watch
 
 READ_BYTES = 64 * 1024
 MAX_ERROR_BYTES = 64 * 1024
+ERROR_SECONDS = 5.0
+"""How long the body of an error may take: its status is known already."""
+
 FINISH_SECONDS = 0.1
 """How long the end of the HTTP message may take after the end of the answer in it."""
 
@@ -37,6 +42,7 @@ class HttpExchange(Exchange):
         self._watch = watch
         self._timeouts = timeouts
         self._parser = ResponseParser()
+        self._unsent = memoryview(request)
         self._first_byte_due = inf
         self._body_begun = False
         self._last_byte_at = 0.0
@@ -44,7 +50,11 @@ class HttpExchange(Exchange):
         self._reused = self._connection is not None
         if self._connection is None:
             self._connection = open_connection(pool.origin, watch, timeouts.connect)
-        self._send()
+        try:
+            self._send()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def status(self) -> int | None:
@@ -86,7 +96,7 @@ class HttpExchange(Exchange):
     def finish(self) -> None:
         until = time.monotonic() + FINISH_SECONDS
         try:
-            while self._connection is not None:
+            while self._connection is not None and time.monotonic() < until:
                 self._parser.take()
                 if self._parser.complete:
                     self._release()
@@ -105,23 +115,24 @@ class HttpExchange(Exchange):
             self._connection = None
 
     def _send(self) -> None:
-        assert self._connection is not None
-        unsent = memoryview(self._request)
-        until = time.monotonic() + self._timeouts.idle
-        try:
-            while unsent:
+        """Send the request: all of it, unless the answer comes before."""
+        self._unsent = memoryview(self._request)
+        with suppress(OSError):  # what is closed for us may still have an answer to read
+            while self._unsent and self._parser.status is None:
+                assert self._connection is not None
                 try:
-                    unsent = unsent[self._connection.send(unsent) :]
-                except (BlockingIOError, ssl.SSLWantWriteError):
-                    waits_for = [(self._connection, WRITE)]
-                    if self._watch.wait_without_pings(waits_for, until) is Wake.EXPIRED:
-                        raise UpstreamTimeoutError(
-                            "The provider did not take the request in time."
-                        ) from None
-        except (ssl.SSLError, OSError):
-            # An upstream may answer, with an error, before it has read everything.
-            pass
+                    self._unsent = self._unsent[self._connection.send(self._unsent) :]
+                except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                    self._wait_to_send(self._connection)
         self._first_byte_due = time.monotonic() + self._timeouts.first_byte
+
+    def _wait_to_send(self, connection: socket.socket) -> None:
+        """Wait until the upstream takes more, and read what it says meanwhile."""
+        until = time.monotonic() + self._timeouts.idle
+        wake = self._watch.wait_without_pings([(connection, READ | WRITE)], until)
+        if wake is Wake.EXPIRED:
+            raise UpstreamTimeoutError("The provider did not take the request in time.")
+        self._receive()
 
     def _receive(self) -> bool:
         """Read what is there, without waiting; False if nothing was."""
@@ -163,20 +174,17 @@ class HttpExchange(Exchange):
 
     def _read_error_body(self) -> bytes:
         body = bytearray()
-        while len(body) < MAX_ERROR_BYTES:
-            piece = self._parser.take()
-            body += piece
-            if piece:
-                continue
-            if self._parser.complete:
-                self._release()
-                break
-            try:
-                if not self._receive():
-                    self._watch.next_ping = inf
-                    self._wait()
-            except UpstreamError:
-                break
+        until = time.monotonic() + ERROR_SECONDS
+        with suppress(UpstreamError):  # a part of it is better than nothing
+            while self._connection is not None and len(body) < MAX_ERROR_BYTES:
+                piece = self._parser.take()
+                body += piece
+                if self._parser.complete and not piece:
+                    self._release()
+                elif not piece and not self._receive():
+                    readable = [(self._connection, READ)]
+                    if self._watch.wait_without_pings(readable, until) is Wake.EXPIRED:
+                        break
         self.close()
         return bytes(body[:MAX_ERROR_BYTES])
 
@@ -184,7 +192,7 @@ class HttpExchange(Exchange):
         if self._connection is None:
             return
         self._watch.forget(self._connection)
-        if self._parser.keep_alive:
+        if self._parser.keep_alive and not self._unsent:
             self._pool.put(self._connection)
         else:
             self._connection.close()

@@ -48,6 +48,8 @@ class ResponseParser:
             raise UpstreamError("The provider tried to change the protocol.") from error
         except httptools.HttpParserError as error:
             self.keep_alive = False
+            if isinstance(error.__context__, UpstreamError):
+                raise error.__context__ from None
             if not self.complete:
                 raise UpstreamError("The provider's answer is not valid HTTP.") from error
         if self.status is None:
@@ -64,9 +66,8 @@ class ResponseParser:
         self.keep_alive = False
         if self.complete:
             return
-        framed = "content-length" in self.headers or "chunked" in self.headers.get(
-            "transfer-encoding", ""
-        )
+        coding = self.headers.get("transfer-encoding", "")
+        framed = "content-length" in self.headers or "chunked" in coding.lower()
         if self.status is None or framed:
             raise UpstreamError("The provider closed the connection in the middle of its answer.")
         self.complete = True
@@ -89,10 +90,12 @@ class ResponseParser:
 
     def on_message_begin(self) -> None:
         if self.complete:
-            # More than one answer to one request: nothing on this connection can be trusted.
-            self.keep_alive = False
+            # Nothing that follows the one answer can be trusted, so nothing of it is read.
+            raise _SecondAnswerError
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self.status is not None:
+            return  # a trailer
         key = name.decode("latin-1").lower()
         text = value.decode("latin-1")
         if key in self.headers:
@@ -100,8 +103,6 @@ class ResponseParser:
         self.headers[key] = text
 
     def on_headers_complete(self) -> None:
-        if self.complete:
-            return
         status = self._parser.get_status_code()
         if status < 200:
             if status == 101:
@@ -116,9 +117,13 @@ class ResponseParser:
             raise UpstreamError("The provider compressed its answer in a way nobody asked for.")
 
     def on_message_complete(self) -> None:
-        if self.status is not None and not self.complete:
+        if self.status is not None:
             self.complete = True
             self.keep_alive = self._parser.should_keep_alive()
+
+
+class _SecondAnswerError(Exception):
+    """Stops llhttp; ``feed`` takes it for what any other rest of a read is."""
 
 
 class _Decoder:
@@ -131,14 +136,19 @@ class _Decoder:
 
     def decode(self, data: bytes, *, final: bool) -> bytes:
         data = self._inflate.unconsumed_tail + data
-        if not data:
-            if final and self._begun and not self._inflate.eof:
-                raise UpstreamError("The provider's compressed answer is cut short.")
-            return b""
-        if not self._begun and self._coding == "deflate" and (data[0] & 0x0F) != 8:
-            self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-        self._begun = True
+        if not self._begun:
+            if not data:
+                return b""
+            if self._coding == "deflate" and (data[0] & 0x0F) != 8:
+                self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+            self._begun = True
         try:
-            return self._inflate.decompress(data, _MAX_DECODED_PIECE)
+            # Called without data, too: a full piece may have left output behind in zlib.
+            piece = self._inflate.decompress(data, _MAX_DECODED_PIECE)
         except zlib.error as error:
             raise UpstreamError("The provider's compressed answer can't be decoded.") from error
+        if self._inflate.unused_data:
+            raise UpstreamError("The provider's compressed answer is followed by something else.")
+        if final and not piece and not self._inflate.eof:
+            raise UpstreamError("The provider's compressed answer is cut short.")
+        return piece

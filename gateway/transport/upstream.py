@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import requests
 
 from gateway.config.settings import ProviderSettings
+from gateway.errors import UpstreamError
 from gateway.transport.adapter import ExchangeAdapter, LlhttpAdapter, encode_head
 from gateway.transport.connection import Origin
 from gateway.transport.exchange import Exchange
@@ -87,9 +88,13 @@ class Upstream:
         headers |= self.settings.headers
         headers |= request.headers
         url = self.settings.base_url + request.path
-        prepared = self._session.prepare_request(
-            requests.Request(request.method, url, headers=headers)
-        )
+        try:
+            prepared = self._session.prepare_request(
+                requests.Request(request.method, url, headers=headers)
+            )
+        except requests.RequestException as error:
+            message = "The provider's base_url or headers can't be used."
+            raise UpstreamError(message, should_retry=False) from error
         prepared.body = request.body
         return prepared
 
@@ -103,7 +108,8 @@ def _build_session(base_url: str, adapter: ExchangeAdapter) -> requests.Session:
     session.headers["User-Agent"] = "ai-gateway"
     session.headers["Accept-Encoding"] = "identity"
     session.adapters.clear()
-    session.mount(base_url, adapter)
+    # By scheme alone: requests may spell the rest of a URL differently than the configuration.
+    session.mount(f"{urlsplit(base_url).scheme}:", adapter)
     return session
 
 

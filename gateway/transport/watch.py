@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import select
 import socket
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -25,6 +26,12 @@ from gateway.errors import ClientDisconnectedError, GatewayError, UpstreamTimeou
 READ = 1
 WRITE = 2
 
+_POLL_EVENTS = {
+    READ: select.POLLIN,
+    WRITE: select.POLLOUT,
+    READ | WRITE: select.POLLIN | select.POLLOUT,
+}
+_TCP_CLOSE = 7
 _TCP_CLOSE_WAIT = 8
 PIPELINED_CHECK_SECONDS = 0.05
 
@@ -53,7 +60,7 @@ class Watch(ABC):
 
     @abstractmethod
     def wait(self, sockets: list[tuple[socket.socket, int]], until: float) -> Wake:
-        """Wait until one of ``sockets`` is ready for its event (``READ`` or ``WRITE``)."""
+        """Wait until one of ``sockets`` is ready for its events: ``READ``, ``WRITE`` or both."""
 
     def wait_without_pings(self, sockets: list[tuple[socket.socket, int]], until: float) -> Wake:
         """Wait as ``wait`` does where a ping can't be sent: for what is over soon."""
@@ -99,7 +106,7 @@ class PollingWatch(Watch):
     def wait(self, sockets: list[tuple[socket.socket, int]], until: float) -> Wake:
         poll = select.poll()
         for waited_for, events in sockets:
-            poll.register(waited_for, select.POLLIN if events == READ else select.POLLOUT)
+            poll.register(waited_for, _POLL_EVENTS[events])
         client_descriptor = -1
         if self._client is not None:
             client_descriptor = self._client.fileno()
@@ -132,7 +139,7 @@ def open_watch(
 ) -> Watch:
     """Return the watch that suits the server we run under, for a request of ``seconds``."""
     deadline = time.monotonic() + seconds
-    if _is_patched():
+    if is_gevent_patched():
         from gateway.transport.gevent_watch import GeventWatch
 
         return GeventWatch(deadline, client)
@@ -152,12 +159,12 @@ def is_hung_up(client: socket.socket) -> bool | None:
 
 
 def is_half_closed(client: socket.socket) -> bool | None:
-    """Tell whether the peer of a TCP socket has closed its side; None where it can't be told."""
+    """Tell whether the peer of a TCP socket has closed or reset it; None where it can't be told."""
     try:
         state = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
     except OSError:
         return None
-    return True if state == _TCP_CLOSE_WAIT else None
+    return True if state in (_TCP_CLOSE, _TCP_CLOSE_WAIT) else None
 
 
 def stop_reading(client: socket.socket) -> None:
@@ -166,9 +173,8 @@ def stop_reading(client: socket.socket) -> None:
         client.shutdown(socket.SHUT_RD)
 
 
-def _is_patched() -> bool:
-    import sys
-
+def is_gevent_patched() -> bool:
+    """Tell whether gevent has made this process's standard library cooperative."""
     monkey: Any = sys.modules.get("gevent.monkey")
     return monkey is not None and bool(monkey.is_module_patched("socket"))
 

@@ -6,7 +6,7 @@ know any provider.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from gateway.errors import InvalidRequestError
 from gateway.types import ChatRequest
@@ -32,36 +32,7 @@ REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 MAX_STOP_SEQUENCES = 4
 MAX_CHOICES = 128
 
-_BOOLEANS = ("stream", "logprobs", "store", "parallel_tool_calls")
-_STRINGS = (
-    "user",
-    "safety_identifier",
-    "service_tier",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-)
-_OBJECTS = (
-    "metadata",
-    "stream_options",
-    "audio",
-    "prediction",
-    "web_search_options",
-    "prompt_cache_options",
-)
-_NUMBERS = {
-    "temperature": (0, 2),
-    "top_p": (0, 1),
-    "frequency_penalty": (-2, 2),
-    "presence_penalty": (-2, 2),
-}
-_INTEGERS = {
-    "max_tokens": (1, LARGEST_INTEGER),
-    "max_completion_tokens": (1, LARGEST_INTEGER),
-    "n": (1, MAX_CHOICES),
-    "seed": (-(2**63), 2**63 - 1),
-    "top_logprobs": (0, 20),
-}
-_CHOICES = {"reasoning_effort": REASONING_EFFORTS, "verbosity": ("low", "medium", "high")}
+_Check = Callable[[ChatRequest, str], None]
 
 
 def check_chat_request(request: ChatRequest) -> None:
@@ -70,30 +41,24 @@ def check_chat_request(request: ChatRequest) -> None:
     Raises ``InvalidRequestError`` with ``param`` for the first thing that is wrong.
     """
     require_name(request, "model", "model")
-    for name in _BOOLEANS:
-        check_boolean(request, name)
-    for name in _STRINGS:
-        check_string(request, name)
-    for name in _OBJECTS:
-        check_object(request, name)
-    for name, (lowest, highest) in _NUMBERS.items():
-        check_number(request, name, lowest, highest)
-    for name, (minimum, maximum) in _INTEGERS.items():
-        check_integer(request, name, minimum, maximum)
-    for name, allowed in _CHOICES.items():
-        check_choice(request, name, allowed)
-    _check_stop(request.get("stop"))
-    _check_stream_options(request)
-    _check_logprobs(request)
-    _check_logit_bias(request)
-    _check_modalities(request.get("modalities"))
-    _check_metadata(request.get("metadata"))
-    _check_response_format(request)
-    check_tools(request)
+    # Of some forty fields a request has five: look at those that are there.
+    for name in request:
+        check = _CHECKS.get(name)
+        if check is not None:
+            check(request, name)
     check_messages(request.get("messages"))
 
 
-def _check_stop(stop: Any) -> None:
+def _in_range(check: Callable[..., None], lowest: float, highest: float) -> _Check:
+    return lambda request, name: check(request, name, lowest, highest)
+
+
+def _one_of(*allowed: str) -> _Check:
+    return lambda request, name: check_choice(request, name, allowed)
+
+
+def _check_stop(request: ChatRequest, name: str) -> None:
+    stop = request[name]
     if stop is None or isinstance(stop, str):
         return
     if not isinstance(stop, list):
@@ -109,8 +74,9 @@ def _check_stop(stop: Any) -> None:
         )
 
 
-def _check_stream_options(request: ChatRequest) -> None:
-    options = request.get("stream_options")
+def _check_stream_options(request: ChatRequest, name: str) -> None:
+    check_object(request, name)
+    options = request[name]
     if options is None:
         return
     if request.get("stream") is not True:
@@ -121,19 +87,21 @@ def _check_stream_options(request: ChatRequest) -> None:
         check_boolean(options, name, f"stream_options.{name}")
 
 
-def _check_logprobs(request: ChatRequest) -> None:
+def _check_top_logprobs(request: ChatRequest, name: str) -> None:
+    check_integer(request, name, 0, 20)
     if request.get("top_logprobs") is not None and request.get("logprobs") is not True:
         raise wrong_value("top_logprobs", "`top_logprobs` needs `logprobs` set to true.")
 
 
-def _check_logit_bias(request: ChatRequest) -> None:
-    check_object(request, "logit_bias")
-    bias = request.get("logit_bias") or {}
+def _check_logit_bias(request: ChatRequest, name: str) -> None:
+    check_object(request, name)
+    bias = request[name] or {}
     for token in bias:
         check_number(bias, token, -100, 100, f"logit_bias.{token}")
 
 
-def _check_modalities(modalities: Any) -> None:
+def _check_modalities(request: ChatRequest, name: str) -> None:
+    modalities = request[name]
     if modalities is None:
         return
     if not isinstance(modalities, list):
@@ -144,14 +112,16 @@ def _check_modalities(modalities: Any) -> None:
             raise wrong_value(param, f'`{param}` must be "text" or "audio".')
 
 
-def _check_metadata(metadata: dict[str, Any] | None) -> None:
-    for name in metadata or {}:
-        check_string(metadata or {}, name, f"metadata.{name}")
+def _check_metadata(request: ChatRequest, name: str) -> None:
+    check_object(request, name)
+    metadata = request[name] or {}
+    for key in metadata:
+        check_string(metadata, key, f"metadata.{key}")
 
 
-def _check_response_format(request: ChatRequest) -> None:
-    check_object(request, "response_format")
-    response_format = request.get("response_format")
+def _check_response_format(request: ChatRequest, name: str) -> None:
+    check_object(request, name)
+    response_format = request[name]
     if response_format is None:
         return
     kind = require_name(response_format, "type", "response_format.type")
@@ -168,3 +138,44 @@ def _check_response_format(request: ChatRequest) -> None:
     if json_schema.get("schema") is None:
         raise missing(f"{param}.schema")
     check_object(json_schema, "schema", f"{param}.schema")
+
+
+def _check_all_tools(request: ChatRequest, name: str) -> None:
+    check_tools(request)
+
+
+_CHECKS: dict[str, _Check] = {
+    **dict.fromkeys(("stream", "logprobs", "store", "parallel_tool_calls"), check_boolean),
+    **dict.fromkeys(
+        (
+            "user",
+            "safety_identifier",
+            "service_tier",
+            "prompt_cache_key",
+            "prompt_cache_retention",
+        ),
+        check_string,
+    ),
+    **dict.fromkeys(
+        ("audio", "prediction", "web_search_options", "prompt_cache_options"), check_object
+    ),
+    **dict.fromkeys(("tools", "tool_choice", "functions", "function_call"), _check_all_tools),
+    "temperature": _in_range(check_number, 0, 2),
+    "top_p": _in_range(check_number, 0, 1),
+    "frequency_penalty": _in_range(check_number, -2, 2),
+    "presence_penalty": _in_range(check_number, -2, 2),
+    "max_tokens": _in_range(check_integer, 1, LARGEST_INTEGER),
+    "max_completion_tokens": _in_range(check_integer, 1, LARGEST_INTEGER),
+    "n": _in_range(check_integer, 1, MAX_CHOICES),
+    "seed": _in_range(check_integer, -(2**63), 2**63 - 1),
+    "top_logprobs": _check_top_logprobs,
+    "reasoning_effort": _one_of(*REASONING_EFFORTS),
+    "verbosity": _one_of("low", "medium", "high"),
+    "stop": _check_stop,
+    "stream_options": _check_stream_options,
+    "logit_bias": _check_logit_bias,
+    "modalities": _check_modalities,
+    "metadata": _check_metadata,
+    "response_format": _check_response_format,
+}
+"""Field to its check, which is called with the request and the field's name."""

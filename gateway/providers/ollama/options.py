@@ -51,6 +51,7 @@ _INTEGERS = {
     "seed": (-LARGEST_SEED, LARGEST_SEED),
 }
 _NUMBERS = {"min_p": (0, 1), "typical_p": (0, 1), "repeat_penalty": (0, 10)}
+_EXTRAS = frozenset((*_INTEGERS, *_NUMBERS, "options", "keep_alive"))
 _OPTION_INTEGERS = {
     **_INTEGERS,
     "num_predict": (1, LARGEST_INTEGER),
@@ -80,9 +81,10 @@ def build_options(request: ChatRequest, target: Target) -> dict[str, Any]:
         options["num_ctx"] = num_ctx
     if target.provider.allow_client_options:
         options.update(_read_client_options(request))
-    for name, option in _RENAMED.items():
-        if request.get(name) is not None:
-            options[option] = request[name]
+    if not request.keys().isdisjoint(_RENAMED):
+        for name, option in _RENAMED.items():
+            if request.get(name) is not None:
+                options[option] = request[name]
     stop = _read_stop(request.get("stop"))
     if stop:
         options["stop"] = stop
@@ -90,6 +92,8 @@ def build_options(request: ChatRequest, target: Target) -> dict[str, Any]:
 
 
 def _check_extras(request: ChatRequest) -> None:
+    if request.keys().isdisjoint(_EXTRAS):
+        return
     for name, (lowest, highest) in _NUMBERS.items():
         check_number(request, name, lowest, highest)
     for name, (minimum, maximum) in _INTEGERS.items():

@@ -24,6 +24,8 @@ THINK: dict[str | bool, bool | str] = {
     False: False,
 }
 
+_PARAMS = frozenset(("reasoning_effort", "reasoning", "think"))
+
 
 def build_think(
     request: ChatRequest, capabilities: Capabilities
@@ -34,6 +36,8 @@ def build_think(
     ``InvalidRequestError`` where they contradict each other, or ask for thinking
     from a model that is known not to think.
     """
+    if request.keys().isdisjoint(_PARAMS):
+        return None, []
     asked = _read_efforts(request)
     reasoning = request.get("reasoning") or {}
     dropped = [

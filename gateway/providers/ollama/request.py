@@ -141,10 +141,9 @@ def _has_media(request: ChatRequest) -> bool:
 
 
 def _refuse_unsupported(request: ChatRequest) -> None:
-    for name, reason in _REFUSED.items():
-        value = request.get(name)
-        if value is not None and value != {}:
-            raise unsupported_parameter(name, reason)
+    for name in _REFUSED.keys() & request.keys():
+        if request[name] is not None and request[name] != {}:
+            raise unsupported_parameter(name, _REFUSED[name])
     if "audio" in (request.get("modalities") or ()):
         raise unsupported_value("modalities", "This model gives text only, no audio.")
 
@@ -210,13 +209,13 @@ def _build_request(body: dict[str, Any]) -> UpstreamRequest:
 
 
 def _list_dropped(request: ChatRequest, target: Target) -> list[str]:
-    honoured = _HONOURED | _WITHOUT_EFFECT
+    others = [name for name in request if name not in _HONOURED and name not in _WITHOUT_EFFECT]
     if target.provider.allow_client_options:
-        honoured |= set(CLIENT_OPTIONS)
+        others = [name for name in others if name not in CLIENT_OPTIONS]
     return [
         name
-        for name, value in request.items()
-        if value is not None and name not in honoured and not _is_default(name, value)
+        for name in others
+        if request[name] is not None and not _is_default(name, request[name])
     ]
 
 
