@@ -30,7 +30,7 @@ bench: $(RUNTIME) ## Measure the gateway beside nginx (takes minutes)
 	@$(BIN)/python -m bench
 
 clean: ## Remove .venv and caches; data/ with keys and limits stays
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) bench/build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -56,4 +56,4 @@ class Provider(Protocol):
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, target: Target
     ) -> GatewayError:
-        """Map an answer whose status is not 200. Never raises; secrets are redacted by the caller."""
+        """Map an answer that isn't a success. Never raises; the caller redacts secrets."""

@@ -1,0 +1,47 @@
+"""The gateway as it is deployed: gunicorn with keys and limits on, before the mock.
+
+Knows how it is started and configured. Must not know its inside: nothing is imported from it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from bench.processes import Server, find_free_port
+
+KEY = "bench-key-0123456789abcdef"
+CONFIGURATION = """\
+providers:
+  ollama: {{kind: ollama, base_url: "http://127.0.0.1:{port}"}}
+  openai: {{kind: openai, base_url: "http://127.0.0.1:{port}/v1", api_key: "bench-upstream-key"}}
+"""
+
+
+def start_gateway(root: Path, directory: Path, mock_port: int, workers: int) -> Server:
+    """Start ``gunicorn wsgi:app`` in ``root`` with its data and log in ``directory``.
+
+    The environment is made new, so that no key or setting of the caller's is measured with it.
+    The limit is one that is counted for every request, and never reached.
+    """
+    directory.mkdir()
+    configuration = directory / "gateway.yaml"
+    configuration.write_text(CONFIGURATION.format(port=mock_port))
+    port = find_free_port()
+    environment = {
+        "PATH": os.defpath,
+        "HOME": str(directory),
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "WEB_CONCURRENCY": str(workers),
+        "AI_PROVIDER": "ollama",
+        "OLLAMA_BASE_URL": f"http://127.0.0.1:{mock_port}",
+        "GATEWAY_CONFIG": str(configuration),
+        "GATEWAY_API_KEYS": KEY,
+        "RATE_LIMIT": "100000000/minute",
+        "DATABASE_URL": f"sqlite:///{directory}/gateway.db",
+    }
+    command = [sys.executable, "-m", "gunicorn", "wsgi:app"]
+    log = directory / "gateway.log"
+    return Server("the gateway", command, port, log, cwd=root, env=environment)

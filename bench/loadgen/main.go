@@ -1,0 +1,90 @@
+// loadgen puts a bounded load on one OpenAI-compatible chat endpoint on this
+// machine and prints one JSON line of figures.
+//
+//	loadgen -url http://127.0.0.1:8080/v1/chat/completions -model mock-n50 -c 32 -n 2000 -stream
+//
+// Times are in milliseconds. An answer counts as ok only if it is whole: status
+// 200 and choices, and for a stream a finish_reason and [DONE] as well. A gap is
+// the time between two frames with content; frames are all lines of 'data:'.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// load is what to ask, how often, and for how long at most.
+type load struct {
+	url, model, key    string
+	clients, requests  int
+	stream             bool
+	messages, contents int
+	limit              time.Duration
+}
+
+func parseFlags() load {
+	var l load
+	flag.StringVar(&l.url, "url", "http://127.0.0.1:8080/v1/chat/completions", "endpoint; loopback only")
+	flag.StringVar(&l.model, "model", "mock", "name of the model")
+	flag.StringVar(&l.key, "key", "", "bearer key")
+	flag.IntVar(&l.clients, "c", 16, "concurrent clients")
+	flag.IntVar(&l.requests, "n", 1000, "requests in all")
+	flag.BoolVar(&l.stream, "stream", false, "ask for a stream")
+	flag.IntVar(&l.messages, "messages", 1, "messages of a request")
+	flag.IntVar(&l.contents, "bytes", 20, "bytes of a message's content")
+	flag.DurationVar(&l.limit, "limit", 60*time.Second, "stop after this long")
+	flag.Parse()
+	if !strings.HasPrefix(l.url, "http://127.0.0.1:") && !strings.HasPrefix(l.url, "http://localhost:") {
+		fmt.Fprintln(os.Stderr, "loadgen: loopback only")
+		os.Exit(2)
+	}
+	return l
+}
+
+func (l load) body() []byte {
+	roles := []string{"user", "assistant"}
+	messages := make([]map[string]string, l.messages)
+	for i := range messages {
+		// The last message is the user's, as in a conversation.
+		role := roles[(l.messages-1-i)%2]
+		messages[i] = map[string]string{"role": role, "content": strings.Repeat("h", l.contents)}
+	}
+	body, _ := json.Marshal(map[string]any{"model": l.model, "stream": l.stream, "messages": messages})
+	return body
+}
+
+// run asks with all clients at once until all requests are made or the time is over.
+func (l load) run() *figures {
+	client := &http.Client{
+		Transport: &http.Transport{MaxIdleConns: l.clients, MaxIdleConnsPerHost: l.clients},
+		Timeout:   l.limit,
+	}
+	body := l.body()
+	results := newFigures()
+	deadline := results.began.Add(l.limit)
+	var issued atomic.Int64
+	var group sync.WaitGroup
+	for c := 0; c < l.clients; c++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for issued.Add(1) <= int64(l.requests) && time.Now().Before(deadline) {
+				results.add(ask(client, l, body))
+			}
+		}()
+	}
+	group.Wait()
+	return results
+}
+
+func main() {
+	out, _ := json.Marshal(parseFlags().run().summary())
+	fmt.Println(string(out))
+}
