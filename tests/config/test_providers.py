@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from gateway.config.local_ollama import is_ollama_listening
+from tests.config.loading import Place
+
+
+def test_nothing_configured_finds_ollama_on_this_machine(place: Place) -> None:
+    place.ollama_listens = True
+    settings = place.load()
+    assert [(p.kind, p.base_url) for p in settings.providers.values()] == [
+        ("ollama", "http://localhost:11434")
+    ]
+    assert settings.default_provider == "ollama"
+
+
+def test_nothing_configured_and_no_ollama_is_the_demo(place: Place) -> None:
+    settings = place.load()
+    assert [(p.name, p.kind, p.base_url) for p in settings.providers.values()] == [
+        ("demo", "demo", "demo://echo")
+    ]
+    assert settings.default_provider == "demo"
+
+
+def test_a_configured_provider_ends_the_search(place: Place) -> None:
+    place.ollama_listens = True
+    assert list(place.load({"OPENAI_API_KEY": "sk-x"}).providers) == ["openai"]
+
+
+@pytest.mark.parametrize("name", ["ollama", "demo"])
+def test_ai_provider_is_enough_for_what_needs_nothing_else(place: Place, name: str) -> None:
+    place.ollama_listens = name == "demo"
+    settings = place.load({"AI_PROVIDER": name})
+    assert list(settings.providers) == [name]
+    assert settings.default_provider == name
+
+
+def test_ollama_is_the_default_among_several(place: Place) -> None:
+    settings = place.load(
+        {"OLLAMA_BASE_URL": "http://h:1"}, "providers: {a: {kind: demo}, b: {kind: demo}}\n"
+    )
+    assert list(settings.providers) == ["a", "b", "ollama"]
+    assert settings.default_provider == "ollama"
+
+
+def test_the_first_is_the_default_without_ollama(place: Place) -> None:
+    settings = place.load(yaml="providers: {b: {kind: demo}, a: {kind: demo}}\n")
+    assert settings.default_provider == "b"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("openai", "no provider 'openai' is configured; set OPENAI_API_KEY or OPENAI_BASE_URL"),
+        ("lap", "no provider 'lap' is configured; did you mean lab?"),
+        ("zzz", "no provider 'zzz' is configured"),
+    ],
+)
+def test_ai_provider_must_be_configured(place: Place, name: str, message: str) -> None:
+    problems = place.problems({"AI_PROVIDER": name}, "providers: {lab: {kind: demo}}\n")
+    assert problems == [f"AI_PROVIDER (from the environment): {message}"]
+
+
+def test_the_file_wins_and_the_environment_fills_in(place: Place) -> None:
+    environ = {
+        "OPENAI_API_KEY": "sk-environment",
+        "OPENAI_BASE_URL": "http://environment",
+        "OLLAMA_BASE_URL": "http://environment",
+    }
+    yaml = """
+providers:
+  openai: {base_url: "http://file/v2"}
+  ollama: {num_ctx: 2048}
+  other: {kind: openai}
+"""
+    settings = place.load(environ, yaml)
+    openai, ollama, other = settings.providers.values()
+    assert (openai.base_url, openai.api_keys) == ("http://file/v2", ("sk-environment",))
+    assert (ollama.base_url, ollama.num_ctx) == ("http://environment", 2048)
+    assert (other.base_url, other.api_keys) == ("https://api.openai.com/v1", ())
+    assert settings.origins["providers.openai.base_url"] == "gateway.yaml:3"
+    assert settings.origins["providers.openai.api_key"] == "environment"
+    assert settings.warnings == (
+        "provider other has no API key; https://api.openai.com/v1 will refuse it",
+    )
+
+
+def test_keys_of_the_file_keep_those_of_the_environment_out(place: Place) -> None:
+    settings = place.load(
+        {"OPENAI_API_KEY": "sk-environment"}, "providers: {openai: {api_keys: [a, b]}}\n"
+    )
+    assert settings.providers["openai"].api_keys == ("a", "b")
+
+
+def test_another_kind_of_the_same_name_is_left_alone(place: Place) -> None:
+    settings = place.load({"OPENAI_API_KEY": "sk-x"}, "providers: {openai: {kind: demo}}\n")
+    assert settings.providers["openai"].api_keys == ()
+
+
+def test_a_wrong_address_of_ollama_names_its_variable(place: Place) -> None:
+    assert place.problems({"OLLAMA_BASE_URL": "http://h:11434/v1"}) == [
+        "OLLAMA_BASE_URL (from the environment): leave out /v1; "
+        "the gateway speaks Ollama's own API under /api"
+    ]
+
+
+def test_looking_for_ollama_sees_whether_someone_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert is_ollama_listening("127.0.0.1", port)
+    assert not is_ollama_listening("127.0.0.1", port)

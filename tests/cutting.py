@@ -1,0 +1,21 @@
+"""Ways to cut bytes into pieces, as networks do. Knows nothing of what the bytes mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hypothesis import strategies as st
+
+
+def iter_cuts(body: bytes) -> Iterator[list[bytes]]:
+    """Yield ``body`` in two pieces, for every place where it can be cut, and byte by byte."""
+    for position in range(len(body) + 1):
+        yield [body[:position], body[position:]]
+    yield [body[position : position + 1] for position in range(len(body))]
+
+
+@st.composite
+def cuts(draw: st.DrawFn, body: bytes) -> list[bytes]:
+    """Draw ``body`` cut into pieces at random places; a piece may be empty."""
+    places = sorted(draw(st.lists(st.integers(0, len(body)), max_size=12)))
+    return [body[a:b] for a, b in zip([0, *places], [*places, len(body)], strict=True)]

@@ -1,0 +1,256 @@
+"""What clients are told when an upstream that speaks OpenAI's format refuses or fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import (
+    ConflictError,
+    GatewayError,
+    InvalidRequestError,
+    NotFoundError,
+    RateLimitError,
+    RequestTooLargeError,
+    ServiceUnavailableError,
+    UnprocessableEntityError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+from gateway.providers.openai.error_body import ErrorBody, parse_error_body
+from gateway.providers.openai.errors import MAX_MESSAGE_LENGTH, parse_error
+from tests.recordings import load, names
+
+HTML = b"<!DOCTYPE html><html><body>nginx at 10.0.0.7</body></html>"
+
+
+def parse(status: int, body: Any = b"", headers: Mapping[str, str] | None = None) -> GatewayError:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return parse_error(status, headers or {}, content, now=1_000_000_000.0)
+
+
+RECORDED = {
+    "error-400-invalid-model-id": (InvalidRequestError, None),
+    "error-400-invalid-value-invalid-file-data-messages-0-content-1-file": (
+        InvalidRequestError,
+        None,
+    ),
+    "error-400-unsupported-parameter-unsupported-parameter-logprobs-is-not-suppor": (
+        InvalidRequestError,
+        None,
+    ),
+    "error-404-model-not-found-the-model-gpt-4-1-nano-wrong-does-not-exist": (NotFoundError, None),
+    "error-404-model-not-found-the-model-non-existent-model-does-not-exist": (NotFoundError, None),
+    "error-429-insufficient-quota": (RateLimitError, False),
+    "embeddings-error-400-1-is-less-than-the-minimum-of-1-dimensions": (InvalidRequestError, None),
+    "embeddings-error-404-model-not-found-the-model-non-existent-embedding-model-does": (
+        NotFoundError,
+        None,
+    ),
+}
+REFUSED_KEY = "error-401-invalid-api-key-incorrect-api-key-provided-bad-apikey-you-ca"
+
+
+def test_every_recorded_error_is_expected_here() -> None:
+    recorded = {*names("openai", "error-"), *names("openai", "embeddings-error-")}
+    assert recorded == {*RECORDED, REFUSED_KEY}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_recorded_error_reaches_the_client_as_it_was(name: str) -> None:
+    recording = load("openai", name)
+    error = parse_error(recording.status, recording.headers, recording.body, now=0.0)
+    error_class, should_retry = RECORDED[name]
+    assert type(error) is error_class
+    assert error.status == recording.status
+    assert error.to_dict() == json.loads(recording.body)
+    assert error.should_retry is should_retry
+
+
+def test_recorded_refusal_of_our_key_is_a_502_that_quotes_nothing() -> None:
+    recording = load("openai", REFUSED_KEY)
+    error = parse_error(recording.status, recording.headers, recording.body, now=0.0)
+    assert type(error) is UpstreamError
+    assert error.message == "The provider refused the gateway's credentials (HTTP 401)."
+
+
+DESCRIBED = {"error": {"message": "Why.", "type": "a_type", "param": "messages", "code": "a_code"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "error_class"),
+    [
+        (400, InvalidRequestError),
+        (404, NotFoundError),
+        (409, ConflictError),
+        (413, RequestTooLargeError),
+        (422, UnprocessableEntityError),
+        (429, RateLimitError),
+        (405, InvalidRequestError),
+        (418, InvalidRequestError),
+        (451, InvalidRequestError),
+    ],
+)
+def test_a_refused_request_is_told_as_the_provider_told_it(
+    status: int, error_class: type[GatewayError]
+) -> None:
+    error = parse(status, DESCRIBED)
+    assert type(error) is error_class
+    assert error.to_dict() == DESCRIBED
+
+
+@pytest.mark.parametrize(
+    ("status", "error_class", "message"),
+    [
+        (401, UpstreamError, "The provider refused the gateway's credentials (HTTP 401)."),
+        (402, UpstreamError, "The provider refused the gateway's credentials (HTTP 402)."),
+        (403, UpstreamError, "The provider refused the gateway's credentials (HTTP 403)."),
+        (301, UpstreamError,
+         "The provider answered with a redirect, which is not followed (HTTP 301)."),
+        (307, UpstreamError,
+         "The provider answered with a redirect, which is not followed (HTTP 307)."),
+        (408, UpstreamTimeoutError, "The provider took too long to answer (HTTP 408)."),
+        (504, UpstreamTimeoutError, "The provider took too long to answer (HTTP 504)."),
+        (500, UpstreamError, "The provider failed (HTTP 500): Why."),
+        (502, UpstreamError, "The provider failed (HTTP 502): Why."),
+        (520, UpstreamError, "The provider failed (HTTP 520): Why."),
+        (204, UpstreamError, "The provider failed (HTTP 204): Why."),
+        (503, ServiceUnavailableError,
+         "The provider has no capacity for this now (HTTP 503): Why."),
+        (529, ServiceUnavailableError,
+         "The provider has no capacity for this now (HTTP 529): Why."),
+    ],
+)  # fmt: skip
+def test_a_provider_that_fails_is_told_in_our_words(
+    status: int, error_class: type[GatewayError], message: str
+) -> None:
+    error = parse(status, DESCRIBED)
+    assert type(error) is error_class
+    assert error.message == message
+    assert error.type == "server_error"
+    assert error.param is None
+
+
+@pytest.mark.parametrize("status", [302, 401, 403])
+def test_what_only_the_operator_can_mend_is_not_worth_a_retry(status: int) -> None:
+    assert parse(status).should_retry is False
+
+
+@pytest.mark.parametrize("body", [HTML, b"", b"Bad Request at 10.0.0.7", b'{"error":{"mess', b"7"])
+@pytest.mark.parametrize(
+    ("status", "expected", "message"),
+    [
+        (400, 400, "The provider refused the request without saying why (HTTP 400)."),
+        (404, 502, "The provider knows no such path (HTTP 404): its base URL may be wrong."),
+        (413, 413, "The provider refused the request without saying why (HTTP 413)."),
+        (429, 429, "The provider refused the request without saying why (HTTP 429)."),
+        (500, 502, "The provider failed (HTTP 500)."),
+        (503, 503, "The provider has no capacity for this now (HTTP 503)."),
+    ],
+)
+def test_a_body_that_is_no_error_message_is_never_quoted(
+    body: bytes, status: int, expected: int, message: str
+) -> None:
+    error = parse(status, body)
+    assert (error.status, error.message) == (expected, message)
+
+
+@pytest.mark.parametrize("body", [{"detail": "Not Found"}, {"status": 404, "error": "Not found."}])
+def test_a_web_servers_not_found_is_a_wrong_base_url(body: Any) -> None:
+    assert parse(404, body).status == 502
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"error": {"message": "a", "code": 400}}, ErrorBody("a", code="400", status=400)),
+        ({"error": {"message": "a", "type": None, "param": "prompt", "code": "content_filter",
+                    "status": 400}}, ErrorBody("a", None, "prompt", "content_filter", 400)),
+        ({"error": "a"}, ErrorBody("a")),
+        ({"code": "invalid-argument", "error": "a"}, ErrorBody("a", code="invalid-argument")),
+        ({"message": "a", "type": "t", "param": "p", "code": "c"}, ErrorBody("a", "t", "p", "c")),
+        ({"object": "error", "message": "a", "type": "t", "param": None, "code": "3051"},
+         ErrorBody("a", "t", None, "3051")),
+        ({"detail": "Unauthorized"}, ErrorBody("Unauthorized")),
+        ({"detail": [{"loc": ["body", "messages", 0, "content"], "msg": "a", "type": "x"},
+                     {"loc": ["body", "n"], "msg": "b"}]},
+         ErrorBody("a; b", param="messages[0].content")),
+        ({"detail": [{"loc": ["body"], "msg": "a"}]}, ErrorBody("a")),
+        ({"id": "x", "error": {"message": {"message": "a"}}}, ErrorBody("a")),
+        ({"error": {"message": "a", "status_code": 429}}, ErrorBody("a", status=429)),
+        ({"code": 5, "reason": "R", "message": "a"}, ErrorBody("a", code="5")),
+        ({"error": json.dumps({"error": {"message": "a", "code": "c"}})}, ErrorBody("a", code="c")),
+        (json.dumps({"error": {"message": "a"}}), ErrorBody("a")),
+        ({"error": "{not JSON"}, ErrorBody("{not JSON")),
+        ({"error": {"message": " a\n"}}, ErrorBody("a")),
+        ({"error": {"message": ""}}, None),
+        ({"error": {}}, None),
+        ({"error": {"message": 7}}, None),
+        ({"detail": [7]}, None),
+        ({}, None),
+        ([], None),
+        (None, None),
+        ("text", None),
+    ],
+)  # fmt: skip
+def test_every_known_shape_of_an_error_is_read(body: Any, expected: ErrorBody | None) -> None:
+    assert parse_error_body(json.dumps(body).encode()) == expected
+
+
+def test_a_long_message_ends_with_an_ellipsis() -> None:
+    assert parse(400, {"error": "x" * MAX_MESSAGE_LENGTH}).message == "x" * MAX_MESSAGE_LENGTH
+    long = parse(400, {"error": "x" * (MAX_MESSAGE_LENGTH + 1)}).message
+    assert long == "x" * (MAX_MESSAGE_LENGTH - 1) + "…"
+
+
+def test_addresses_inside_the_network_and_tracebacks_are_left_out() -> None:
+    told = "No route to http://10.1.2.3:8000/v1 or localhost:11434, 172.20.0.2. See 8.8.8.8."
+    expected = "No route to http://(address)/v1 or (address), (address). See 8.8.8.8."
+    assert parse(400, {"error": told}).message == expected
+    trace = "Traceback (most recent call last):\n  File ..."
+    assert parse(500, {"error": "It broke. " + trace}).message == (
+        "The provider failed (HTTP 500): It broke."
+    )
+    assert parse(400, {"error": trace}).message == (
+        "The provider refused the request without saying why (HTTP 400)."
+    )
+
+
+@pytest.mark.parametrize("status", [429, 503, 529])
+def test_the_wait_a_provider_asks_for_is_passed_on(status: int) -> None:
+    headers = {"Retry-After": "1", "retry-after-ms": "0"}
+    assert parse(status, DESCRIBED, headers).retry_after == 1.0
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_other_errors_ask_for_no_wait(status: int) -> None:
+    assert parse(status, DESCRIBED, {"retry-after": "7"}).retry_after is None
+
+
+def test_a_spent_quota_is_not_worth_a_retry_but_a_rate_limit_is() -> None:
+    spent = parse(429, {"error": {"message": "a", "type": "insufficient_quota"}})
+    limited = parse(429, {"error": {"message": "a", "type": "requests"}})
+    assert (spent.should_retry, limited.should_retry) == (False, None)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["error", "message", "detail", "code", "status", "type", "loc", "msg"]),
+        inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(max_examples=50)
+@given(st.integers(100, 599), st.one_of(st.binary(), JSON.map(lambda v: json.dumps(v).encode())))
+def test_no_answer_of_an_upstream_breaks_the_parser(status: int, body: bytes) -> None:
+    error = parse_error(status, {}, body, now=0.0)
+    assert 400 <= error.status <= 599
+    assert error.message
+    assert all(isinstance(value, str | None) for value in error.to_dict()["error"].values())

@@ -1,0 +1,32 @@
+"""Adapters that are closed at the end of the test that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import pytest
+
+from gateway.transport.adapter import LlhttpAdapter
+from gateway.transport.connection import Origin
+from tests.transport.exchanging import PATIENT, BuildAdapter
+
+
+@pytest.fixture
+def build_adapter() -> Iterator[BuildAdapter]:
+    built: list[LlhttpAdapter] = []
+
+    def build(
+        url: str, *, proxy: str | None = None, ca_bundle: str | None = None, **timeouts: float
+    ) -> LlhttpAdapter:
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        assert parts.port is not None
+        origin = Origin(parts.scheme, parts.hostname, parts.port, proxy, ca_bundle)
+        built.append(LlhttpAdapter(origin, replace(PATIENT, **timeouts)))
+        return built[-1]
+
+    yield build
+    for adapter in built:
+        adapter.close()
