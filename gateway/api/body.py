@@ -73,11 +73,21 @@ def _read_block(stream: Any, size: int) -> bytes:
     except RequestTimeoutError:
         _hang_up_afterwards()
         raise
-    except OSError as error:
-        raise ClientDisconnectedError("The client closed the connection.") from error
-    except Exception as error:  # each WSGI server has its own for bad framing
+    except Exception as error:
+        if _is_client_gone(error):
+            raise ClientDisconnectedError("The client closed the connection.") from error
         _hang_up_afterwards()
         raise InvalidRequestError("The request body's framing is broken.") from error
+
+
+def _is_client_gone(error: Exception) -> bool:
+    """Tell a lost connection from bad framing, for which each WSGI server has its own errors.
+
+    gunicorn's are OSErrors too, but without a number.
+    """
+    if type(error).__name__ == "NoMoreData":
+        return True
+    return isinstance(error, OSError) and error.errno is not None
 
 
 @contextmanager

@@ -80,7 +80,7 @@ class Catalog:
         """
         target = resolve_target(self._settings, name)
         shelf = self._stocked(target.provider.name)
-        found = _find(shelf.models, target.model)
+        found = self._find(shelf, target)
         if found is None and shelf.reachable and name not in self._settings.models:
             raise NotFoundError(
                 f"The model '{name}' does not exist.", param="model", code="model_not_found"
@@ -92,7 +92,7 @@ class Catalog:
         """Return what the provider tells of a target's model, or None where it tells nothing."""
         name = target.provider.name
         shelf = self._stocked(name)
-        found = _find(shelf.models, target.model)
+        found = self._find(shelf, target)
         if found is not None and found.capabilities is not None:
             return found
         if not shelf.reachable:
@@ -131,6 +131,9 @@ class Catalog:
             shelf.good_until = time.monotonic() + (FRESH_SECONDS if models else RETRY_SECONDS)
         return shelf
 
+    def _find(self, shelf: _Shelf, target: Target) -> ModelInfo | None:
+        return self._providers[target.provider.name].find_model(shelf.models, target.model)
+
     def _describe(self, name: str, model: str) -> ModelInfo | None:
         provider = self._providers[name]
         request = provider.build_model_info(model)
@@ -147,13 +150,3 @@ class Catalog:
         except GatewayError as error:
             logger.warning("provider %s did not answer %s: %s", name, request.path, error.message)
             return None
-
-
-def _find(models: list[ModelInfo], name: str) -> ModelInfo | None:
-    """Find a model by its name, in any case, with or without the tag ``:latest``."""
-    wanted = _canonical(name)
-    return next((model for model in models if _canonical(model.id) == wanted), None)
-
-
-def _canonical(name: str) -> str:
-    return name.casefold().removesuffix(":latest")

@@ -5,7 +5,7 @@ Must not know Flask, sockets, or any one provider.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gateway.config.settings import Target
@@ -46,6 +46,9 @@ class Provider(Protocol):
 
     def parse_model_list(self, body: bytes) -> list[ModelInfo]:
         """Parse that list; raises ``UpstreamError`` where it is not one."""
+
+    def find_model(self, models: Sequence[ModelInfo], name: str) -> ModelInfo | None:
+        """Return the one of ``models`` that the upstream would take for ``name``."""
 
     def build_model_info(self, model: str) -> UpstreamRequest | None:
         """Return the request that describes one model the list said nothing of, if there is one."""

@@ -120,9 +120,10 @@ class HttpExchange(Exchange):
         with suppress(OSError):  # what is closed for us may still have an answer to read
             while self._unsent and self._parser.status is None:
                 assert self._connection is not None
-                try:
-                    self._unsent = self._unsent[self._connection.send(self._unsent) :]
-                except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                sent = _send_some(self._connection, self._unsent)
+                if sent:
+                    self._unsent = self._unsent[sent:]
+                else:
                     self._wait_to_send(self._connection)
         self._first_byte_due = time.monotonic() + self._timeouts.first_byte
 
@@ -197,3 +198,11 @@ class HttpExchange(Exchange):
         else:
             self._connection.close()
         self._connection = None
+
+
+def _send_some(connection: socket.socket, data: memoryview) -> int:
+    """Return how many bytes the connection took; gevent's TLS sockets say 0 by themselves."""
+    try:
+        return connection.send(data)
+    except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+        return 0

@@ -4,7 +4,6 @@ Its OpenAI-compatible paths lose errors in the middle of a stream, the size of t
 context and ``max_completion_tokens`` (Ollama v0.25, recorded), so they are not used.
 """
 
-from gateway.providers.ollama.models import find_model
 from gateway.providers.ollama.provider import Ollama
 
-__all__ = ["Ollama", "find_model"]
+__all__ = ["Ollama"]

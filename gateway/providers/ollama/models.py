@@ -7,6 +7,7 @@ models are named. Must not know requests of clients.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.errors import UpstreamError
@@ -52,7 +53,7 @@ def parse_model_info(model: str, body: bytes) -> ModelInfo:
     )
 
 
-def find_model(models: list[ModelInfo], name: str) -> ModelInfo | None:
+def find_model(models: Sequence[ModelInfo], name: str) -> ModelInfo | None:
     """Return the model Ollama would take for ``name``.
 
     Case and spaces around it don't matter, and a missing tag means ``latest``.

@@ -5,7 +5,7 @@ Knows which module translates what. Must not translate anything itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gateway.config.settings import Target
 from gateway.errors import GatewayError
@@ -15,6 +15,7 @@ from gateway.providers.ollama.errors import parse_error
 from gateway.providers.ollama.models import (
     build_model_info,
     build_model_list,
+    find_model,
     parse_model_info,
     parse_model_list,
 )
@@ -53,6 +54,10 @@ class Ollama:
     def parse_model_list(self, body: bytes) -> list[ModelInfo]:
         """Parse that list; raises ``UpstreamError``."""
         return parse_model_list(body)
+
+    def find_model(self, models: Sequence[ModelInfo], name: str) -> ModelInfo | None:
+        """Return the model Ollama would take for ``name``, in any case and with a default tag."""
+        return find_model(models, name)
 
     def build_model_info(self, model: str) -> UpstreamRequest:
         """Return the request that describes one model."""

@@ -8,7 +8,7 @@ upstream to judge.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, cast
@@ -110,6 +110,10 @@ class OpenAI:
             raise UpstreamError("The provider's list of models is not a list.")
         models = (_read_model(entry) for entry in entries if isinstance(entry, dict))
         return [model for model in models if model.id]
+
+    def find_model(self, models: Sequence[ModelInfo], name: str) -> ModelInfo | None:
+        """Return the model of exactly this name."""
+        return next((model for model in models if model.id == name), None)
 
     def build_model_info(self, model: str) -> UpstreamRequest | None:
         """Return None: nothing more than the list says can be asked."""
