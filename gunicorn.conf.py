@@ -7,6 +7,8 @@ nothing here may import ``ssl``, ``requests`` or the gateway itself.
 import ipaddress
 import os
 import resource
+import signal
+import subprocess
 import sys
 
 from dotenv import dotenv_values
@@ -47,6 +49,9 @@ graceful_timeout = 25
 # Never preload: what is imported before gevent has patched stays unpatched.
 preload_app = False
 accesslog = None
+logger_class = (
+    f"gateway.worker.{'JSON' if _value('LOG_FORMAT').lower() == 'json' else 'Text'}Logger"
+)
 control_socket_disable = True
 
 # A stream takes two descriptors, and many systems allow 1024 by default.
@@ -55,12 +60,14 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 
 
 def on_starting(server):
-    """Refuse to be bound elsewhere than ``HOST`` says while nobody has to show a key."""
-    if _value("AUTH").lower() not in ("off", "false", "no", "0"):
-        return
-    for address in server.cfg.address:
-        if isinstance(address, tuple) and not _is_loopback(address[0]):
-            sys.exit(f"AUTH is off, but gunicorn is to listen on {address[0]}: use a loopback one")
+    """Refuse to start with a wrong configuration: once, and not in every worker."""
+    _check_configuration()
+    _check_addresses(server)
+
+
+def post_fork(server, worker):
+    """Let the master alone decide what Ctrl-C means, from the worker's first moment on."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def when_ready(server):
@@ -68,3 +75,20 @@ def when_ready(server):
     banner = os.environ.pop("GATEWAY_BANNER", "")
     if banner:
         print(banner, flush=True)
+
+
+def _check_configuration():
+    """Load it in a process of its own: the master has to stay free of what is patched later."""
+    command = [sys.executable, "-m", "gateway", "config"]
+    status = subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode
+    if status:
+        sys.exit(status)
+
+
+def _check_addresses(server):
+    """Refuse to be bound elsewhere than ``HOST`` says while nobody has to show a key."""
+    if _value("AUTH").lower() not in ("off", "false", "no", "0"):
+        return
+    for address in server.cfg.address:
+        if isinstance(address, tuple) and not _is_loopback(address[0]):
+            sys.exit(f"AUTH is off, but gunicorn is to listen on {address[0]}: use a loopback one")

@@ -7,22 +7,17 @@ keys never reach it, unless the operator switched content on.
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 import sys
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, TextIO
 
+from gateway.errors import GatewayError
+from gateway.log_format import JSONFormatter, TextFormatter
 from gateway.types import Usage
 
 logger = logging.getLogger("gateway.request")
-
-_BARE = re.compile(r"[A-Za-z0-9_./:@+,-]*")
-"""What may stand in a text line without quotes."""
 
 
 @dataclass(slots=True)
@@ -49,9 +44,16 @@ class RequestRecord:
     first_token: float | None = None
     finish_reason: str = ""
     error: str = ""
+    error_message: str = ""
     waited: float = 0.0
     prompt: str = ""
     answer: list[str] = field(default_factory=list)
+
+    def note_error(self, error: GatewayError) -> None:
+        """Note how the request failed; the message, which may quote the prompt, is content."""
+        self.status = error.status
+        self.error = error.code or error.type
+        self.error_message = error.message
 
     def to_fields(self) -> dict[str, Any]:
         """Return the log line's fields, in order; what is not known is left out.
@@ -87,6 +89,7 @@ class RequestRecord:
         if self.prompt:
             fields["prompt"] = self.prompt
             fields["answer"] = "".join(self.answer)
+            fields["error_message"] = self.error_message
         return {name: value for name, value in fields.items() if value not in ("", None)}
 
 
@@ -100,47 +103,12 @@ def log_request(record: RequestRecord) -> None:
         logger.handle(line)
 
 
-class TextFormatter(logging.Formatter):
-    """``time LEVEL logger message name=value …``; values with anything unusual are JSON strings."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        parts = [_timestamp(record), record.levelname, record.name, _plain(record.getMessage())]
-        fields: dict[str, Any] = getattr(record, "fields", {})
-        texts = [value for value in fields.values() if type(value) is str]
-        if _BARE.fullmatch("".join(texts)):  # one look at all of them, as nearly always
-            parts += [f"{name}={_bare(value)}" for name, value in fields.items()]
-        else:
-            parts += [f"{name}={_value(value)}" for name, value in fields.items()]
-        lines = [" ".join(parts)]
-        if record.exc_info:
-            # Indented and escaped: what an exception quotes can't pass for a line of its own.
-            traceback = self.formatException(record.exc_info).splitlines()
-            lines += [f"  {_plain(line)}" for line in traceback]
-        return "\n".join(lines)
-
-
-class JSONFormatter(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        entry: dict[str, Any] = {
-            "time": _timestamp(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        entry |= getattr(record, "fields", {})
-        if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str)
-
-
 def configure_logging(level: str, log_format: str) -> None:
     """Send this package's logs to standard error; ``level`` and ``log_format`` as configured."""
     handler = _LineHandler(sys.stderr)
     handler.setFormatter(JSONFormatter() if log_format == "json" else TextFormatter())
     # What no line shows need not be looked up for each (logging's own advice on speed).
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.logThreads = logging.logMultiprocessing = False
     package = logging.getLogger("gateway")
     package.handlers[:] = [handler]
     package.setLevel(level.upper())
@@ -163,26 +131,3 @@ class _LineHandler(logging.StreamHandler[TextIO]):
 
 def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 2)
-
-
-def _timestamp(record: logging.LogRecord) -> str:
-    return f"{_second(int(record.created))}.{int(record.msecs):03d}Z"
-
-
-@lru_cache(maxsize=4)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def _plain(text: str) -> str:
-    return text if text.isprintable() else json.dumps(text)
-
-
-def _value(value: Any) -> str:
-    if type(value) is not str or _BARE.fullmatch(value):
-        return _bare(value)
-    return json.dumps(value)
-
-
-def _bare(value: Any) -> str:
-    return str(value).lower() if type(value) is bool else str(value)

@@ -1,16 +1,21 @@
-"""gunicorn's gevent worker with a cheaper way to write.
+"""gunicorn's gevent worker with a cheaper way to write, and its log.
 
-Knows gunicorn and gevent. Must import nothing else: gunicorn's master loads this
-file before anything is patched.
+Knows gunicorn, gevent and how log lines look. Must import nothing else: gunicorn's
+master loads this file before anything is patched.
 """
 
 from __future__ import annotations
 
 import gc
-from typing import Any
+import logging
+import signal
+from typing import Any, ClassVar
 
 from gevent import socket
+from gunicorn.glogging import Logger
 from gunicorn.workers.ggevent import GeventWorker
+
+from gateway.log_format import JSONFormatter, TextFormatter
 
 WRITE_SECONDS = 120.0
 """A client that takes nothing for this long is given up."""
@@ -18,6 +23,23 @@ WRITE_SECONDS = 120.0
 
 GARBAGE_THRESHOLD = 10_000
 """Objects made, and not let go, until the collector looks for cycles among them."""
+
+
+class TextLogger(Logger):  # type: ignore[misc]
+    """gunicorn's own lines, in the format of the gateway's."""
+
+    formatter: ClassVar[type[logging.Formatter]] = TextFormatter
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(self.formatter())
+
+
+class JSONLogger(TextLogger):
+    """gunicorn's own lines as one JSON object each."""
+
+    formatter = JSONFormatter
 
 
 class ClientSocket(socket.socket):  # type: ignore[misc]
@@ -78,6 +100,11 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
             # gunicorn looks that up again for each request, for a tenth of its whole cost.
             self.log.access = _log_no_access
         super().init_process()
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        # Ctrl-C goes to the whole group: the master sees to it, and tells us by SIGQUIT.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def load_wsgi(self) -> None:
         super().load_wsgi()

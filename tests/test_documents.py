@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import itertools
 import pkgutil
 import re
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ import pytest
 import gateway
 from app import create_app
 from gateway.config.load import load_settings
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, InvalidRequestError
+from gateway.validation.fields import check_integer, check_number
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
@@ -147,6 +149,14 @@ def test_every_code_given_to_an_error_is_documented_with_its_status() -> None:
             error = classes[called]
             kinds = [(kind.status, kind.type) for kind in fitting]
             assert (error.status, error.default_type) in kinds, f"{place}: {code}"
+
+
+def test_both_ends_of_both_kinds_of_range_are_documented() -> None:
+    codes = {kind.code for kind in _documented_errors()}
+    for check, value in itertools.product((check_integer, check_number), (0, 9)):
+        with pytest.raises(InvalidRequestError) as raised:
+            check({"n": value}, "n", 1, 8)
+        assert raised.value.code in codes
 
 
 def test_every_documented_error_can_occur() -> None:

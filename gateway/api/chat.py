@@ -73,8 +73,7 @@ def _iter_written(
             record.waited += time.monotonic() - now
         record.status = 200
     except GatewayError as error:
-        record.status = error.status
-        record.error = error.code or error.type
+        record.note_error(error)
 
 
 def _end(answer: ChatAnswer, record: RequestRecord) -> None:

@@ -42,8 +42,7 @@ def init_errors(app: Flask) -> None:
 
 
 def _on_gateway_error(error: GatewayError) -> Response:
-    g.record.status = error.status
-    g.record.error = error.code or error.type
+    g.record.note_error(error)
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(math.ceil(error.retry_after), 1))
@@ -52,8 +51,6 @@ def _on_gateway_error(error: GatewayError) -> Response:
         headers["x-should-retry"] = "true" if error.should_retry else "false"
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="gateway"'
-    if error.status >= 500:
-        logger.warning("%s: %s", g.record.request_id, error.message)
     return json_response(error.to_dict(), error.status, headers)
 
 

@@ -83,7 +83,8 @@ class Demo(OpenAI):
             if request.get(name) is not None:
                 _check_integer(request[name], name, None)
         dropped = tuple(name for name in _DROPPED_PARAMS if request.get(name) is not None)
-        return replace(super().build_chat(request, target, info), dropped_params=dropped)
+        named = replace(target, model=target.requested_model)  # what the answer is to say
+        return replace(super().build_chat(request, named, info), dropped_params=dropped)
 
     def build_embeddings(self, request: EmbeddingsRequest, target: Target) -> OpenAIEmbeddingsCall:
         """Build an embeddings request; raises as ``build_chat`` does."""
@@ -129,7 +130,7 @@ def iter_answer(
     common = {
         "id": "chatcmpl-demo-" + hashlib.sha256(body).hexdigest()[:16],
         "created": int(clock()),
-        "model": MODEL,
+        "model": request["model"],
     }
     if request.get("stream"):
         yield from _iter_stream(common, answer, finish_reason, usage)

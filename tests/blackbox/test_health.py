@@ -29,7 +29,7 @@ def test_ready_asks_providers_without_generating(gateway: Gateway, upstream: Ups
 def test_not_ready_when_no_provider_answers(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{find_free_port()}"
     with run_gateway(tmp_path, OLLAMA_BASE_URL=url) as gateway:
-        got = requests.get(gateway.url + "/health/ready", timeout=30)
+        got = gateway.get("/health/ready")
         assert got.status_code == 503
         assert url not in got.text
         assert gateway.get("/health").status_code == 200

@@ -101,7 +101,7 @@ FORGED = "x\nforged status=200 \x1b[31m\u2028"
 
 def test_json_log_lines_cannot_be_forged(json_logs: Gateway, upstream: Upstream) -> None:
     json_logs.get(f"/v1/models/{quote(FORGED)}", headers={"x-request-id": "logged-forgery"})
-    assert line_of(json_logs, "logged-forgery")["model"] == FORGED
+    assert line_of(json_logs, "logged-forgery")["path"] == f"/v1/models/{FORGED}"
     assert not any(line.startswith("forged") for line in json_logs.log.splitlines())
     assert "\x1b" not in json_logs.log
 

@@ -78,7 +78,7 @@ def test_a_whole_answer_is_a_completion_that_counts_words() -> None:
     assert completion == {
         "object": "chat.completion",
         "created": 1234,
-        "model": "echo",
+        "model": "demo/echo",
         "choices": [
             {
                 "index": 0,

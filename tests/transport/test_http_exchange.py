@@ -494,28 +494,23 @@ def test_error_told_while_the_request_is_still_being_sent(
 
 
 def test_connection_with_a_request_half_sent_is_not_used_again(
-    upstream: Upstream, build_adapter: BuildAdapter
+    upstream: Upstream, over: threading.Event, build_adapter: BuildAdapter
 ) -> None:
     def refuse_unread(request: Request, connection: Connection) -> None:
         connection.send_answer(b"", 413)
-
-    def read_head_only(request: Request, connection: Connection) -> None:
-        refuse_unread(request, connection)
         over.wait(30)
 
-    over = threading.Event()
-    upstream.handler = read_head_only
+    upstream.handler = refuse_unread
     adapter = build_adapter(upstream.url)
-    # The upstream is told of no body, so that it answers before it has read one.
-    head = b"POST / HTTP/1.1\r\nHost: upstream\r\nX-Fill: "
     watch = open_watch(PATIENT.request)
-    exchange = adapter.begin(head + b"\r\n\r\n" + b"x" * 20 * MEBIBYTE, None, watch)
+    # The head tells of no body, so that the upstream answers before it has read one.
+    head = b"POST / HTTP/1.1\r\nHost: upstream\r\n\r\n" + b"x" * 20 * MEBIBYTE
+    exchange = adapter.begin(head, None, watch)
     with pytest.raises(UnexpectedStatusError):
         exchange.read(100)
     upstream.handler = greet
     assert fetch(adapter) == b"hello"
     assert upstream.connections == 2
-    over.set()
     watch.close()
 
 

@@ -23,7 +23,7 @@ from gateway.transport import UnexpectedStatusError, open_watch
 from gateway.transport.connection import ConnectTimeoutError
 from tests.transport.exchanging import IMPATIENT, PATIENT, BuildAdapter, begin, fetch
 from tests.transport.test_watch import open_pair
-from tests.upstream import Connection, Request, Upstream, serve_upstream
+from tests.upstream import Connection, Upstream, serve_upstream
 
 MEBIBYTE = 1024 * 1024
 AUTHORITY = trustme.CA()
@@ -31,7 +31,7 @@ AUTHORITY = trustme.CA()
 
 @dataclass
 class Front:
-    """A server that does something to a connection and passes it on; ``heads`` are what it read."""
+    """A server, and the heads it read (TLS ones: b"" for each connection)."""
 
     listener: socket.socket
     heads: list[bytes] = field(default_factory=list)
@@ -96,66 +96,48 @@ def bundle(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def secured(upstream: Upstream) -> Iterator[Front]:
-    """Return a server that ends TLS before ``upstream``, and can be told apart by no byte."""
+def secured() -> Iterator[Front]:
+    """Return a server that speaks TLS and answers each request with its body."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     AUTHORITY.issue_cert("127.0.0.1", "localhost").configure_cert(context)
 
-    def end_tls(front: Front, connection: socket.socket) -> None:
-        with (
-            context.wrap_socket(connection, server_side=True) as plain,
-            socket.create_connection(("127.0.0.1", upstream.port)) as onward,
-        ):
-            pump(plain, onward)
+    def echo(front: Front, connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as plain:
+            front.heads.append(b"")
+            speaker = Connection(plain)
+            while request := speaker.read_request():
+                speaker.send_answer(request.body)
+            speaker.close()
 
-    with serve(end_tls) as front:
+    with serve(echo) as front:
         yield front
 
 
-def pump(secured: ssl.SSLSocket, plain: socket.socket) -> None:
-    """Pass on one request at a time: a TLS socket is not for two threads at once."""
-    while data := secured.recv(65536):
-        plain.sendall(data)
-        plain.settimeout(0.05)
-        with contextlib.suppress(TimeoutError):
-            while answer := plain.recv(65536):
-                secured.sendall(answer)
-
-
 def test_certificate_of_the_bundle_is_accepted(
-    build_adapter: BuildAdapter, secured: Front, bundle: str, upstream: Upstream
+    build_adapter: BuildAdapter, secured: Front, bundle: str
 ) -> None:
     adapter = build_adapter(f"https://127.0.0.1:{secured.port}", ca_bundle=bundle)
-    assert [fetch(adapter) for _ in range(3)] == [b"hello"] * 3
-    assert upstream.connections == 1
+    assert [fetch(adapter, body=body) for body in (b"1", b"2", b"3")] == [b"1", b"2", b"3"]
+    assert len(secured.heads) == 1
 
 
 def test_large_bodies_pass_through_tls(
-    build_adapter: BuildAdapter, secured: Front, bundle: str, upstream: Upstream
+    build_adapter: BuildAdapter, secured: Front, bundle: str
 ) -> None:
-    body = bytes(range(256)) * 4 * 1024 * 4
-
-    def echo(request: Request, connection: Connection) -> None:
-        connection.send_answer(request.body)
-
-    upstream.handler = echo
+    body = bytes(range(256)) * 20 * 4096
     adapter = build_adapter(f"https://127.0.0.1:{secured.port}", ca_bundle=bundle)
     assert fetch(adapter, body=body) == body
 
 
-def test_certificate_nobody_knows_is_refused(
-    build_adapter: BuildAdapter, secured: Front, upstream: Upstream
-) -> None:
+def test_certificate_nobody_knows_is_refused(build_adapter: BuildAdapter, secured: Front) -> None:
     with pytest.raises(UpstreamError) as caught:
         fetch(build_adapter(f"https://127.0.0.1:{secured.port}"))
     assert (caught.value.status, caught.value.should_retry) == (502, False)
     assert caught.value.message == "The provider's TLS certificate can't be verified."
-    assert upstream.requests == []
+    assert secured.heads == []
 
 
-def test_certificate_for_another_name_is_refused(
-    build_adapter: BuildAdapter, bundle: str, upstream: Upstream
-) -> None:
+def test_certificate_for_another_name_is_refused(build_adapter: BuildAdapter, bundle: str) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     AUTHORITY.issue_cert("other.example").configure_cert(context)
 
@@ -270,7 +252,7 @@ def test_tls_goes_through_a_proxy_that_wants_a_password(
     with serve(connect) as proxy:
         url = f"http://us%40er:pass%3Aword@127.0.0.1:{proxy.port}"
         adapter = build_adapter(f"https://127.0.0.1:{secured.port}", proxy=url, ca_bundle=bundle)
-        assert fetch(adapter) == b"hello"
+        assert fetch(adapter, body=b"hello") == b"hello"
         adapter.close()
     credentials = base64.b64encode(b"us@er:pass:word")
     assert b"\r\nProxy-Authorization: Basic %b\r\n" % credentials in proxy.heads[0]
@@ -321,8 +303,9 @@ def test_error_told_over_tls_while_the_request_is_still_being_sent(
             plain.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig")
             over.wait(20)
 
-    with serve(refuse) as front, pytest.raises(UnexpectedStatusError) as caught:
+    with serve(refuse) as front:
         adapter = build_adapter(f"https://127.0.0.1:{front.port}", ca_bundle=bundle)
-        fetch(adapter, body=b"x" * 20 * MEBIBYTE)
+        with pytest.raises(UnexpectedStatusError) as caught:
+            fetch(adapter, body=b"x" * 20 * MEBIBYTE)
     over.set()
     assert (caught.value.status, caught.value.body) == (413, b"big")

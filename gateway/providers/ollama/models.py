@@ -6,8 +6,8 @@ models are named. Must not know requests of clients.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from gateway.errors import UpstreamError

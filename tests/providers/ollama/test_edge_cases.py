@@ -24,7 +24,8 @@ from gateway.errors import (
     UpstreamTimeoutError,
 )
 from gateway.ndjson import MAX_LINE_BYTES
-from gateway.providers.ollama import Ollama, find_model
+from gateway.providers.ollama import Ollama
+from gateway.providers.ollama.models import find_model
 from gateway.serialization import dumps_ascii, loads_strict
 from gateway.types import ModelInfo
 from tests import recordings
