@@ -12,10 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.log_format import JSONFormatter, TextFormatter
 from gateway.telemetry import (
-    JSONFormatter,
     RequestRecord,
-    TextFormatter,
     configure_logging,
     log_request,
 )
