@@ -75,8 +75,10 @@ class ClientSocket(socket.socket):  # type: ignore[misc]
         super().shutdown(how)
 
     def close(self) -> None:
-        self._flush_head()
-        super().close()
+        try:
+            self._flush_head()
+        finally:
+            super().close()
 
     def _flush_head(self) -> None:
         if self._head:

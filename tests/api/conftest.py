@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,11 +30,14 @@ def chat_body(**fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def build_app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[BuildApp]:
-    """Return a builder of applications, with settings other than the defaults of these tests.
+def log() -> io.StringIO:
+    """What the application of the test has logged."""
+    return io.StringIO()
 
-    What they log can be read from ``capsys``.
-    """
+
+@pytest.fixture
+def build_app(tmp_path: Path, log: io.StringIO) -> Iterator[BuildApp]:
+    """Return a builder of applications, with settings other than the defaults of these tests."""
     package = logging.getLogger("gateway")
     before = package.handlers[:], package.level, package.propagate
 
@@ -47,7 +51,11 @@ def build_app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Bu
             "database_url": f"sqlite:///{tmp_path}/gateway.db",
             "log_format": "json",
         }
-        return create_app(Settings(**{**defaults, **settings}))
+        app = create_app(Settings(**{**defaults, **settings}))
+        (handler,) = package.handlers
+        assert isinstance(handler, logging.StreamHandler)
+        handler.setStream(log)
+        return app
 
     yield build
     package.handlers[:], package.level, package.propagate = before

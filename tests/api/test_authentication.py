@@ -30,7 +30,7 @@ def basic(text: str) -> str:
         {"Authorization": basic(f":{USER_KEY}")},
         {"x-api-key": USER_KEY},
         {"api-key": USER_KEY},
-        {"Authorization": "Bearer ", "x-api-key": USER_KEY},
+        {"Authorization": "Token other", "x-api-key": USER_KEY},
     ],
     ids=repr,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -15,16 +16,10 @@ from gateway.inference import Asked
 from tests.api.conftest import BEARER, CHAT, USER_KEY, BuildApp, chat_body
 
 
-@pytest.fixture
-def logs(capsys: pytest.CaptureFixture[str], client: FlaskClient) -> Any:
-    """Return a function that gives the log lines of requests since it was last called."""
-    capsys.readouterr()
-
-    def read() -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-        return [line for line in lines if line["logger"] == "gateway.request"]
-
-    return read
+def requests_in(log: io.StringIO) -> list[dict[str, Any]]:
+    """Return the lines of requests."""
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    return [line for line in lines if line["logger"] == "gateway.request"]
 
 
 @pytest.mark.parametrize("given", ["abc", "A-z_09", "x" * 64])
@@ -42,10 +37,10 @@ def test_request_id_is_ours_otherwise_and_never_twice(client: FlaskClient, given
 
 
 @pytest.mark.parametrize("path", ["/nowhere", CHAT, "/v1/models"])
-def test_errors_have_an_id_and_a_line_too(client: FlaskClient, logs: Any, path: str) -> None:
-    got = client.get(path, headers={"x-request-id": "mine"})
+def test_errors_have_an_id_and_a_line_too(client: FlaskClient, log: io.StringIO, path: str) -> None:
+    got = client.get(path, headers={"x-request-id": "mine"}, buffered=True)
     assert got.headers["x-request-id"] == "mine"
-    (line,) = logs()
+    (line,) = requests_in(log)
     assert (line["request_id"], line["status"], line["path"]) == ("mine", got.status_code, path)
     assert line["error"]
 
@@ -62,9 +57,9 @@ def test_answer_tells_who_gave_it(client: FlaskClient) -> None:
         got.close()
 
 
-def test_line_of_a_whole_answer(client: FlaskClient, logs: Any) -> None:
-    client.post(CHAT, json=chat_body(), headers=BEARER)
-    (line,) = logs()
+def test_line_of_a_whole_answer(client: FlaskClient, log: io.StringIO) -> None:
+    client.post(CHAT, json=chat_body(), headers=BEARER, buffered=True)
+    (line,) = requests_in(log)
     assert (line["method"], line["path"], line["status"]) == ("POST", CHAT, 200)
     assert (line["key"], line["model"]) == ("user-1", "demo/echo")
     assert (line["provider"], line["upstream_model"]) == ("demo", "echo")
@@ -76,25 +71,27 @@ def test_line_of_a_whole_answer(client: FlaskClient, logs: Any) -> None:
     assert "prompt" not in line
 
 
-def test_line_of_a_stream_is_written_at_its_end(client: FlaskClient, logs: Any) -> None:
-    got = client.post(CHAT, json=chat_body(stream=True, max_tokens=2), headers=BEARER)
+def test_line_of_a_stream_is_written_at_its_end(client: FlaskClient, log: io.StringIO) -> None:
+    body = chat_body(stream=True, max_tokens=2)
+    got = client.post(CHAT, json=body, headers=BEARER, buffered=True)
     assert got.content_type == "text/event-stream; charset=utf-8"
     assert got.headers["X-Accel-Buffering"] == "no"
     assert got.data.endswith(b"data: [DONE]\n\n")
-    got.close()
-    (line,) = logs()
+    (line,) = requests_in(log)
     assert (line["status"], line["stream"], line["finish_reason"]) == (200, True, "length")
     assert line["completion_tokens"] == 2
     assert line["ttft_ms"] <= line["duration_ms"]
 
 
 @pytest.mark.parametrize("read", [0, 1])
-def test_stream_that_its_client_left_is_a_499(client: FlaskClient, logs: Any, read: int) -> None:
+def test_stream_that_its_client_left_is_a_499(
+    client: FlaskClient, log: io.StringIO, read: int
+) -> None:
     got = client.post(CHAT, json=chat_body(stream=True), headers=BEARER, buffered=False)
     for _ in range(read):
         next(got.response)  # type: ignore[call-overload]
     got.close()
-    (line,) = logs()
+    (line,) = requests_in(log)
     assert (line["status"], line["error"]) == (499, "client_closed_request")
     assert line["usage_estimated"] is True
 
@@ -106,27 +103,24 @@ def test_silence_is_filled_with_pings(build_app: BuildApp) -> None:
     assert got.data.endswith(b"data: [DONE]\n\n")
 
 
-def test_log_has_neither_keys_nor_words(client: FlaskClient, capsys: Any) -> None:
+def test_log_has_neither_keys_nor_words(client: FlaskClient, log: io.StringIO) -> None:
     for key in (USER_KEY, "wrong-key-0123456789"):
         body = chat_body(messages=[{"role": "user", "content": "topsecret"}])
-        client.post(CHAT, json=body, headers={"Authorization": f"Bearer {key}"})
-    log = capsys.readouterr().err
-    assert "topsecret" not in log
-    assert USER_KEY not in log
-    assert "wrong-key" not in log
+        headers = {"Authorization": f"Bearer {key}"}
+        client.post(CHAT, json=body, headers=headers, buffered=True)
+    assert len(requests_in(log)) == 2
+    for secret in ("topsecret", USER_KEY, "wrong-key"):
+        assert secret not in log.getvalue()
 
 
-def test_words_are_logged_when_switched_on(
-    build_app: BuildApp, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_words_are_logged_when_switched_on(build_app: BuildApp, log: io.StringIO) -> None:
     client = build_app(log_content=True).test_client()
     for stream in (False, True):
         body = chat_body(messages=[{"role": "user", "content": "said"}], stream=stream)
-        assert client.post(CHAT, json=body, headers=BEARER).data
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    told = [line for line in lines if line["logger"] == "gateway.request"]
-    assert len(told) == 2
-    for line in told:
+        client.post(CHAT, json=body, headers=BEARER, buffered=True)
+    lines = requests_in(log)
+    assert len(lines) == 2
+    for line in lines:
         assert "said" in line["prompt"]
         assert 'You wrote: "said".' in line["answer"]
 

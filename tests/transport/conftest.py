@@ -1,7 +1,8 @@
-"""Adapters that are closed at the end of the test that made them."""
+"""Adapters and upstreams that are closed at the end of the test that made them."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -10,7 +11,8 @@ import pytest
 
 from gateway.transport.adapter import LlhttpAdapter
 from gateway.transport.connection import Origin
-from tests.transport.exchanging import PATIENT, BuildAdapter
+from tests.transport.exchanging import PATIENT, BuildAdapter, greet
+from tests.upstream import Upstream, serve_upstream
 
 
 @pytest.fixture
@@ -30,3 +32,18 @@ def build_adapter() -> Iterator[BuildAdapter]:
     yield build
     for adapter in built:
         adapter.close()
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with serve_upstream() as upstream:
+        upstream.handler = greet
+        yield upstream
+
+
+@pytest.fixture
+def over() -> Iterator[threading.Event]:
+    """Return an event that is set at the end of the test: upstreams wait for it in silence."""
+    over = threading.Event()
+    yield over
+    over.set()

@@ -10,6 +10,7 @@ from gateway.config.settings import Timeouts
 from gateway.transport import Exchange, open_watch
 from gateway.transport.adapter import LlhttpAdapter
 from gateway.transport.watch import Watch
+from tests.upstream import Connection, Request
 
 PATIENT = Timeouts(connect=20, first_byte=20, idle=20, request=30)
 """Longer than any test takes, also on a busy machine."""
@@ -51,3 +52,7 @@ def fetch(adapter: LlhttpAdapter, path: str = "/", body: bytes | None = b"{}") -
     """Send a POST and return the whole answer."""
     with begin(adapter, path, body) as exchange:
         return exchange.read(64 * 1024 * 1024)
+
+
+def greet(request: Request, connection: Connection) -> None:
+    connection.send_answer(b"hello")

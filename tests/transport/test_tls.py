@@ -23,7 +23,7 @@ from gateway.transport import UnexpectedStatusError, open_watch
 from gateway.transport.connection import ConnectTimeoutError
 from tests.transport.exchanging import IMPATIENT, PATIENT, BuildAdapter, begin, fetch
 from tests.transport.test_watch import open_pair
-from tests.upstream import Connection, Upstream, serve_upstream
+from tests.upstream import Connection, Upstream
 
 MEBIBYTE = 1024 * 1024
 AUTHORITY = trustme.CA()
@@ -79,13 +79,6 @@ def splice(one: socket.socket, other: socket.socket) -> None:
     back.start()
     copy(one, other)
     back.join(5)
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with serve_upstream() as upstream:
-        upstream.handler = lambda request, connection: connection.send_answer(b"hello")
-        yield upstream
 
 
 @pytest.fixture

@@ -18,7 +18,15 @@ sys.exit(pytest.main(sys.argv[1:]))
 
 
 @pytest.mark.parametrize(
-    "name", ["test_watch.py", "gevent_watch_cases.py", "test_http_exchange.py", "test_tls.py"]
+    "name",
+    [
+        "test_watch.py",
+        "gevent_watch_cases.py",
+        "test_connection.py",
+        "test_http_exchange.py",
+        "test_sending.py",
+        "test_tls.py",
+    ],
 )
 def test_the_same_holds_under_gevent(name: str) -> None:
     command = [sys.executable, "-c", RUN, "-q", "-p", "no:cacheprovider", str(HERE / name)]
