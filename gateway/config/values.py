@@ -155,7 +155,7 @@ def parse_base_url(text: str) -> str:
 
 def parse_proxy_url(text: str) -> str:
     """Check the address of an HTTP proxy; it may hold a user and a password."""
-    parts = _split_url(text, ("http", "https"))
+    parts = _split_url(text, ("http",))
     if parts.path.rstrip("/") or "?" in text or "#" in text:
         raise ValueError(
             "a proxy is only scheme, host and port, e.g. http://proxy.example.com:3128"
