@@ -29,6 +29,7 @@ def iter_lines(pieces: Iterable[bytes], limit: int = MAX_LINE_BYTES) -> Iterator
         if b"\n" not in piece:
             tail += piece
             if len(tail) > limit:
+                tail.clear()  # the error may be kept for a while, and this frame with it
                 raise _line_too_long(limit)
             yield []
             continue

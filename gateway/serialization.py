@@ -16,6 +16,7 @@ import orjson
 JSONDecodeError = orjson.JSONDecodeError
 
 _LARGE = 2**63
+_MAX_LOOKED_AT = 100_000
 
 
 def loads_strict(data: bytes) -> Any:
@@ -40,7 +41,7 @@ def loads_lenient(data: bytes | str) -> Any:
     except JSONDecodeError:
         text = data if isinstance(data, str) else data.decode("utf-8-sig", "replace")
         try:
-            return json.loads(text)
+            return json.loads(text, parse_constant=_without_constant)
         except RecursionError as error:
             raise ValueError("JSON nested too deeply") from error
 
@@ -70,11 +71,17 @@ def dumps_ascii(value: Any) -> bytes:
     return json.dumps(orjson.loads(data), separators=(",", ":")).encode("ascii")
 
 
+def _without_constant(name: str) -> None:
+    """Read NaN and the infinities, which JSON doesn't have, as null."""
+
+
 def _holds_large_number(value: Any) -> bool:
-    """Tell whether a number that doesn't fit 64 bits is anywhere in ``value``."""
+    """Tell whether a number that doesn't fit 64 bits is in ``value``, as far as is looked at."""
     stack = [value]
-    while stack:
+    looked_at = 0
+    while stack and looked_at < _MAX_LOOKED_AT:
         item = stack.pop()
+        looked_at += 1
         if isinstance(item, dict):
             stack.extend(item.values())
         elif isinstance(item, list):

@@ -14,6 +14,7 @@ from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
 from gateway.errors import (
+    ClientDisconnectedError,
     GatewayError,
     InternalServerError,
     InvalidRequestError,
@@ -22,6 +23,9 @@ from gateway.errors import (
     RequestTooLargeError,
 )
 from gateway.serialization import dumps_ascii
+
+_UNKNOWN_RETRY_AFTER = 5.0
+"""Seconds after which to come again where the upstream doesn't say."""
 
 logger = logging.getLogger("gateway.api")
 
@@ -44,14 +48,19 @@ def init_errors(app: Flask) -> None:
 def _on_gateway_error(error: GatewayError) -> Response:
     g.record.note_error(error)
     headers = {}
-    if error.retry_after is not None:
-        headers["Retry-After"] = str(max(math.ceil(error.retry_after), 1))
-        headers["retry-after-ms"] = str(max(math.ceil(error.retry_after * 1000), 1))
+    retry_after = error.retry_after
+    if retry_after is None and error.status in (429, 503):
+        retry_after = _UNKNOWN_RETRY_AFTER
+    if retry_after is not None:
+        headers["Retry-After"] = str(max(math.ceil(retry_after), 1))
+        headers["retry-after-ms"] = str(max(math.ceil(retry_after * 1000), 1))
     if error.should_retry is not None:
         headers["x-should-retry"] = "true" if error.should_retry else "false"
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="gateway"'
-    return json_response(error.to_dict(), error.status, headers)
+    # 499 is for the log; a client that has closed only its own side may still read.
+    status = 400 if isinstance(error, ClientDisconnectedError) else error.status
+    return json_response(error.to_dict(), status, headers)
 
 
 def _on_http_exception(error: HTTPException) -> Response:

@@ -119,8 +119,9 @@ def describe_variable(name: str, found: Given, message: str) -> str:
 def find_unknown(given: Mapping[str, Given], problems: list[str]) -> list[str]:
     """Return warnings about variables without effect; a misspelt one of ours is a problem.
 
-    Only names that begin with ``GATEWAY_`` are ours to judge, and even those may
-    be set by others: Kubernetes sets ``GATEWAY_PORT`` for a service named gateway.
+    Only names in ``.env`` and those that begin with ``GATEWAY_`` are ours to judge, and
+    even those may be meant for others: Kubernetes sets ``GATEWAY_PORT`` for a service
+    named gateway, and gateway.yaml may read any name of ``.env``.
     """
     warnings = [
         f"{name} is set but this version has no {what}; it has no effect"
@@ -128,13 +129,14 @@ def find_unknown(given: Mapping[str, Given], problems: list[str]) -> list[str]:
         if name in given and given[name].text
     ]
     for name in sorted(given):
-        if not name.startswith(_PREFIX) or name in _NAMES or name == BANNER_VARIABLE:
+        is_ours = name.startswith(_PREFIX) or given[name].origin.startswith(DOTENV_NAME)
+        if not is_ours or name in (*_NAMES, *_WITHOUT_EFFECT, BANNER_VARIABLE):
             continue
         near = difflib.get_close_matches(name, _NAMES, n=1, cutoff=0.8)
         if near:
             message = f"unknown setting; did you mean {near[0]}?"
             problems.append(describe_variable(name, given[name], message))
-        else:
+        elif name.startswith(_PREFIX):
             warnings.append(f"{name} is set but is no setting of the gateway; it has no effect")
     return warnings
 

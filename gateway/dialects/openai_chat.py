@@ -18,6 +18,7 @@ from gateway.types import ChatRequest, Chunk, EmbeddingsRequest, RawChunk
 logger = logging.getLogger("gateway.stream")
 
 MAX_MODEL_LENGTH = 512
+MAX_MESSAGES = 100_000
 DONE = b"data: [DONE]\n\n"
 
 
@@ -39,6 +40,12 @@ def parse_chat_request(body: bytes) -> ChatRequest:
             f"'messages' must be a list of messages, not {_kind(request['messages'])}.",
             param="messages",
             code="invalid_type",
+        )
+    if len(request["messages"]) > MAX_MESSAGES:
+        raise InvalidRequestError(
+            f"'messages' holds more than {MAX_MESSAGES} messages.",
+            param="messages",
+            code="array_above_max_length",
         )
     if not isinstance(request.get("stream"), bool | None):
         raise InvalidRequestError(

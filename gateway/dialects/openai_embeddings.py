@@ -10,6 +10,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.errors import UpstreamError
 from gateway.serialization import dumps_ascii
 from gateway.types import EmbeddingsRequest, RawCompletion
 
@@ -29,4 +30,8 @@ def encode_embeddings(embeddings: Mapping[str, Any], request: EmbeddingsRequest)
 
 def _to_base64(vector: list[float]) -> str:
     """Encode as OpenAI does: little-endian 32-bit floats."""
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode("ascii")
+    try:
+        packed = struct.pack(f"<{len(vector)}f", *vector)
+    except (struct.error, OverflowError) as error:
+        raise UpstreamError("The provider sent an embedding that can't be encoded.") from error
+    return base64.b64encode(packed).decode("ascii")

@@ -64,11 +64,12 @@ class Catalog:
         names = list(self._settings.providers)
         with ThreadPoolExecutor(max_workers=len(names)) as pool:
             shelves = dict(zip(names, pool.map(self._stocked, names), strict=True))
-        models = [ModelInfo(name, owned_by="gateway") for name in self._settings.models]
+        models = [_public(name) for name in self._settings.models]
         models += [
             model._replace(id=f"{name}/{model.id}", owned_by=model.owned_by or name)
             for name, shelf in shelves.items()
             for model in shelf.models
+            if model.id.isprintable()  # no other name can be asked for
         ]
         unique = {model.id: model for model in reversed(models)}
         return list(reversed(unique.values()))
@@ -78,10 +79,12 @@ class Catalog:
 
         Raises ``NotFoundError`` where its provider answers and doesn't list it.
         """
+        if name in self._settings.models:
+            return _public(name)
         target = resolve_target(self._settings, name)
         shelf = self._stocked(target.provider.name)
         found = self._find(shelf, target)
-        if found is None and shelf.reachable and name not in self._settings.models:
+        if found is None and shelf.reachable:
             raise NotFoundError(
                 f"The model '{name}' does not exist.", param="model", code="model_not_found"
             )
@@ -150,3 +153,7 @@ class Catalog:
         except GatewayError as error:
             logger.warning("provider %s did not answer %s: %s", name, request.path, error.message)
             return None
+
+
+def _public(name: str) -> ModelInfo:
+    return ModelInfo(name, owned_by="gateway")

@@ -17,12 +17,28 @@ _ADDRESS = re.compile(
 _KEY = re.compile(r"\b(?:(?:sk|gsk|xai|pplx|nvapi|hf|gw)[-_]|AIza)[A-Za-z0-9*._-]{8,}")
 _URL = re.compile(r"\bhttps?://[^\s\"'<>]+")
 
+_NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,200}")
+"""What a field or an error may be called, as in ``messages[0].content``."""
+
 
 def redact_error(error: GatewayError, provider: ProviderSettings) -> GatewayError:
-    """Redact the message of ``error`` in place and return it."""
+    """Redact what ``error`` quotes of an upstream, in place, and return it.
+
+    ``type``, ``param`` and ``code`` are names: what doesn't look like one is left out.
+    """
     error.message = redact(error.message, provider)
+    if not _is_name(error.type, provider):
+        error.type = error.default_type
+    if error.param is not None and not _is_name(error.param, provider):
+        error.param = None
+    if error.code is not None and not _is_name(error.code, provider):
+        error.code = error.default_code
     error.args = (error.message,)
     return error
+
+
+def _is_name(text: str, provider: ProviderSettings) -> bool:
+    return _NAME.fullmatch(text) is not None and redact(text, provider) == text
 
 
 def redact(text: str, provider: ProviderSettings) -> str:

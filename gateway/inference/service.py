@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gateway.config.settings import Settings, Target
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, UpstreamError
 from gateway.inference.catalog import Catalog
 from gateway.inference.gather import gather, has_content, merge
 from gateway.inference.redaction import redact_error
@@ -29,6 +29,9 @@ from gateway.types import (
 )
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
+MAX_GATHERED_BYTES = 64 * 1024 * 1024
+"""What a provider may send for a whole answer that it streams, with all that is around the text."""
+
 MAX_EMBEDDINGS_BYTES = 256 * 1024 * 1024
 
 
@@ -82,7 +85,7 @@ class Inference:
         finished = False
         try:
             if call.streamed:
-                chunks = self._run(call, target, watch, exchanges)
+                chunks = self._run(call, target, watch, exchanges, MAX_GATHERED_BYTES)
                 completion = gather(_metered(chunks, record, self._settings.log_content))
             else:
                 body = self._read(call.requests[0], target, watch, exchanges, MAX_ANSWER_BYTES)
@@ -123,6 +126,7 @@ class Inference:
         """Return OpenAI's list of embeddings, as the provider gave it; raises ``GatewayError``."""
         target, provider = self._resolve(request["model"], watch, record)
         call = provider.build_embeddings(request, target)
+        record.attempts = 1
         exchanges: list[Exchange] = []
         try:
             body = self._read(call.request, target, watch, exchanges, MAX_EMBEDDINGS_BYTES)
@@ -154,17 +158,25 @@ class Inference:
         return target, provider, call
 
     def _run(
-        self, call: ChatCall, target: Target, watch: Watch, exchanges: list[Exchange]
+        self,
+        call: ChatCall,
+        target: Target,
+        watch: Watch,
+        exchanges: list[Exchange],
+        limit: int | None = None,
     ) -> Iterator[list[Chunk]]:
-        """Send all requests of a call and yield their chunks as they come."""
+        """Send all requests of a call and yield their chunks as they come.
+
+        Raises ``UpstreamError`` where one answer has more than ``limit`` bytes.
+        """
         upstream = self._upstreams[target.provider.name]
         for request in call.requests:
             exchanges.append(upstream.send(request, watch))
         if len(exchanges) == 1:
-            yield from call.iter_chunks(exchanges[0].iter_pieces(), 0)
+            yield from call.iter_chunks(_limited(exchanges[0].iter_pieces(), limit), 0)
             return
         streams = [
-            call.iter_chunks(exchange.iter_pieces(wait=False), index)
+            call.iter_chunks(_limited(exchange.iter_pieces(wait=False), limit), index)
             for index, exchange in enumerate(exchanges)
         ]
 
@@ -198,6 +210,18 @@ class Inference:
         if isinstance(error, UnexpectedStatusError):
             error = provider.parse_error(error.status, error.headers, error.body, target)
         return redact_error(error, target.provider)
+
+
+def _limited(pieces: Iterator[bytes], limit: int | None) -> Iterator[bytes]:
+    if limit is None:
+        yield from pieces
+        return
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > limit:
+            raise UpstreamError(f"The provider's answer is longer than {limit} bytes.")
+        yield piece
 
 
 def _metered(

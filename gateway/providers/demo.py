@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import secrets
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -128,7 +129,7 @@ def iter_answer(
         "total_tokens": len(words) + len(answer),
     }
     common = {
-        "id": "chatcmpl-demo-" + hashlib.sha256(body).hexdigest()[:16],
+        "id": f"chatcmpl-demo-{secrets.token_hex(12)}",
         "created": int(clock()),
         "model": request["model"],
     }

@@ -74,6 +74,8 @@ class HttpExchange(Exchange):
             raise UnexpectedStatusError(
                 self._parser.status, self._parser.headers, self._read_error_body()
             )
+        if self._parser.headers.get("content-type", "").lower().startswith("text/html"):
+            raise UpstreamError("The provider answered with a web page.")
         while True:
             piece = self._parser.take()
             if piece:

@@ -50,6 +50,19 @@ def test_gzip_bomb_is_stopped_at_a_cap(
     assert peak_memory(impatient) - before < 128 * MEBIBYTE
 
 
+def test_whole_answer_of_many_short_lines_is_stopped_at_a_cap(
+    impatient: Gateway, upstream: Upstream
+) -> None:
+    lines = ollama_line("x" * 100_000) * 1000
+    bomb = gzip.compress(lines + ollama_line(done=True))
+    upstream.handler = answer(bomb, 200, "application/x-ndjson", Content_Encoding="gzip")
+    before = peak_memory(impatient)
+    got = impatient.chat("ollama/tiny")
+    assert got.status_code == 502, got.text
+    assert_error(got.text)
+    assert peak_memory(impatient) - before < 192 * MEBIBYTE
+
+
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("streamed", [False, True])
 def test_line_without_end_is_stopped_at_a_cap(

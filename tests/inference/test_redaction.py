@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.config.settings import ProviderSettings
-from gateway.errors import UpstreamError
+from gateway.errors import InvalidRequestError, RateLimitError, UpstreamError
 from gateway.inference.redaction import redact, redact_error
 
 
@@ -81,3 +81,16 @@ def test_error_keeps_all_but_its_words() -> None:
     assert redact_error(error, provider()) is error
     assert (error.message, str(error), error.args) == ("[redacted]", "[redacted]", ("[redacted]",))
     assert (error.param, error.code, error.should_retry) == ("p", "c", False)
+
+
+@pytest.mark.parametrize("secret", ["sk-UPSTREAMSECRET1234567890", "10.0.0.7:11434", "two words\n"])
+def test_fields_of_an_error_hold_names_only(secret: str) -> None:
+    error = RateLimitError("Slow down.", type=secret, param=secret, code=secret)
+    redact_error(error, provider())
+    assert (error.type, error.param, error.code) == ("requests", None, "rate_limit_exceeded")
+
+
+def test_names_in_an_error_stay() -> None:
+    error = InvalidRequestError("No.", param="messages[0].content[1].image_url", code="too-long_1")
+    redact_error(error, provider())
+    assert (error.param, error.code) == ("messages[0].content[1].image_url", "too-long_1")

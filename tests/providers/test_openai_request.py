@@ -105,7 +105,7 @@ def test_recorded_completion_is_parsed_and_keeps_its_bytes(name: str) -> None:
 
 
 def test_big_integers_spelling_and_white_space_survive_in_the_bytes() -> None:
-    body = b' \n{"choices":[], "x":1.0, "y":123456789012345678901234567890}\n'
+    body = b' \n{"choices":[{}], "x":1.0, "y":123456789012345678901234567890}\n'
     assert parse_chat(body).raw == body
 
 

@@ -79,7 +79,7 @@ class OpenAI:
         body = {**request, "model": target.model}
         options = request.get("stream_options")
         streamed = bool(request.get("stream"))
-        if streamed and (options is None or isinstance(options, dict)):
+        if streamed and _may_ask_for_usage(options):
             body["stream_options"] = {**(options or {}), "include_usage": True}
         return OpenAIChatCall(
             requests=(UpstreamRequest("POST", "/chat/completions", dumps(body), _JSON),),
@@ -137,3 +137,10 @@ def _read_model(entry: Mapping[str, Any]) -> ModelInfo:
         created=int(created) if isinstance(created, int | float) and isfinite(created) else 0,
         owned_by=owner if isinstance(owner, str) else "",
     )
+
+
+def _may_ask_for_usage(options: Any) -> bool:
+    """Tell whether ``include_usage`` can be set: what is wrong is for the upstream to judge."""
+    if options is None:
+        return True
+    return isinstance(options, dict) and isinstance(options.get("include_usage"), bool | None)

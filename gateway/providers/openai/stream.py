@@ -54,7 +54,7 @@ def iter_chunks(pieces: Iterator[bytes]) -> Iterator[list[RawChunk]]:
 
 def _iter_stream(pieces: Iterator[bytes]) -> Iterator[list[RawChunk]]:
     choices = _Choices()
-    for events in iter_events(pieces):
+    for events in iter_events(_until_complete(pieces, choices)):
         chunks: list[RawChunk] = []
         try:
             for raw in events:
@@ -75,6 +75,16 @@ def _iter_stream(pieces: Iterator[bytes]) -> Iterator[list[RawChunk]]:
             raise
         yield chunks
     choices.check_complete()
+
+
+def _until_complete(pieces: Iterator[bytes], choices: _Choices) -> Iterator[bytes]:
+    """Pass pieces on; a connection lost after the answer's own end mark has lost nothing."""
+    try:
+        yield from pieces
+    except UpstreamError:
+        if not choices.is_complete:
+            raise
+        logger.warning("a provider closed the connection after the end of its answer")
 
 
 def _reframe(raw: bytes) -> tuple[bytes, bytes]:
@@ -164,9 +174,14 @@ class _Choices:
             logger.warning("stream of %r ended without a finish_reason", self._last.get("model"))
         return [self._build_finish(index) for index in sorted(unfinished)]
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every choice that has begun has had its finish reason."""
+        return bool(self._finished) and not self._reasons.keys() - self._finished
+
     def check_complete(self) -> None:
         """Raise ``UpstreamError`` unless every choice had its finish reason."""
-        if not self._finished or self._reasons.keys() - self._finished:
+        if not self.is_complete:
             raise UpstreamError("The provider's stream was cut before its end.")
 
     def _build_finish(self, index: int) -> RawChunk:

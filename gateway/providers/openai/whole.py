@@ -35,6 +35,8 @@ def parse_whole(body: bytes, items: str) -> RawCompletion:
         raise build_stream_error(value)
     if not (isinstance(value, dict) and _is_list_of_objects(value.get(items))):
         raise UpstreamError(f"The provider's answer has no list {items!r}.")
+    if items == "choices" and not value[items]:
+        raise UpstreamError("The provider's answer has no choices.")
     for item in value[items]:
         if item.get("error"):
             raise build_stream_error(item)
@@ -77,8 +79,6 @@ def _cut_into_chunks(completion: RawCompletion) -> list[RawChunk]:
         chunks.append(_build_chunk(common, choices=[begin]))
         end = {"index": index, "delta": {}, "finish_reason": reason}
         chunks.append(_build_chunk(common, choices=[end]))
-    if not chunks:
-        raise UpstreamError("The provider's answer has no choices.")
     if completion.get("usage"):
         chunks.append(_build_chunk(common, choices=[], usage=completion["usage"]))
     return chunks

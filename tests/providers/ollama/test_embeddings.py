@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -90,3 +91,10 @@ def test_answer_that_is_not_what_was_asked_is_an_error(
 ) -> None:
     with pytest.raises(kind):
         embed(dimensions=2).parse_response(body)
+
+
+@pytest.mark.parametrize("vector", [["a"], [None], [[1.0]], [1.0, {}], [float("nan")]])
+def test_vector_that_is_not_made_of_numbers_is_an_error(vector: list[Any]) -> None:
+    body = json.dumps({"model": "tiny", "embeddings": [vector]}).encode()
+    with pytest.raises(UpstreamError, match="not made of numbers"):
+        embed().parse_response(body)
