@@ -7,7 +7,9 @@ master loads this file before anything is patched.
 from __future__ import annotations
 
 import gc
+import json
 import logging
+import secrets
 import signal
 from typing import Any, ClassVar
 
@@ -115,11 +117,42 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
         gc.freeze()
         gc.set_threshold(GARBAGE_THRESHOLD)
 
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        super().handle_error(req, _Refusal(client, exc), addr, exc)
+
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         if type(client) is socket.socket:
             family, kind, protocol = client.family, client.type, client.proto
             client = ClientSocket(family, kind, protocol, fileno=client.detach())
         super().handle(listener, client, addr)
+
+
+class _Refusal:
+    """A client's socket on which gunicorn's page about a broken request becomes OpenAI's JSON."""
+
+    def __init__(self, client: Any, error: BaseException) -> None:
+        self._client = client
+        self._error = error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def sendall(self, page: bytes) -> None:
+        status = page.partition(b"\r\n")[0].decode("latin-1")
+        is_ours = status.partition(" ")[2].startswith("5")
+        message = "The gateway failed." if is_ours else f"This is not valid HTTP: {self._error}"
+        error = {
+            "message": message,
+            "type": "server_error" if is_ours else "invalid_request_error",
+            "param": None,
+            "code": None,
+        }
+        body = json.dumps({"error": error}).encode("ascii")
+        head = (
+            f"{status}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+            f"x-request-id: req_{secrets.token_hex(16)}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        self._client.sendall(head.encode("latin-1") + body)
 
 
 def _log_no_access(*args: Any) -> None:

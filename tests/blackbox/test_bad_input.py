@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import time
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.blackbox.wire import NDJSON, ollama_line
+from tests.blackbox.wire import NDJSON, assert_error, ollama_line
 from tests.gateway_process import Gateway, chat_body
 from tests.upstream import Upstream, stream
 
@@ -239,7 +240,12 @@ def head(gateway: Gateway, *headers: str, host: str | None = "Host: gateway") ->
 def test_broken_http_is_a_400(gateway: Gateway, upstream: Upstream, request_bytes: bytes) -> None:
     with gateway.open_socket() as client:
         client.sendall(request_bytes.replace(b"@", gateway.key.encode()))
-        assert client.recv(65536).startswith(b"HTTP/1.1 400 ")
+        got = http.client.HTTPResponse(client)
+        got.begin()
+        body = got.read()
+    assert got.status == 400
+    assert got.headers["x-request-id"].startswith("req_")
+    assert_error(body.decode())
     assert upstream.requests == []
 
 
