@@ -103,6 +103,8 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
         if not self.log.access_log_enabled:
             # gunicorn looks that up again for each request, for a tenth of its whole cost.
             self.log.access = _log_no_access
+        # Its settings are looked up some forty times a request, by a chain of calls each.
+        self.cfg.__dict__.update({name: each.get() for name, each in self.cfg.settings.items()})
         super().init_process()
 
     def init_signals(self) -> None:
