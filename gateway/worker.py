@@ -19,6 +19,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from gateway.log_format import JSONFormatter, TextFormatter
 
+READ_BYTES = 64 * 1024
 WRITE_SECONDS = 120.0
 """A client that takes nothing for this long is given up."""
 
@@ -68,9 +69,10 @@ class ClientSocket(socket.socket):  # type: ignore[misc]
         if sent < len(data):
             self._send_rest(memoryview(data)[sent:], flags)
 
-    def recv(self, *args: Any) -> Any:
+    def recv(self, size: int, flags: int = 0) -> Any:
         self._flush_head()
-        return super().recv(*args)
+        # gunicorn asks for 8 KiB at a time, which makes a long body of many small reads.
+        return super().recv(size if flags else max(size, READ_BYTES), flags)
 
     def shutdown(self, how: int) -> None:
         self._flush_head()

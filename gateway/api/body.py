@@ -48,6 +48,8 @@ def read_body(limit: int) -> bytes:
 
 def _read_all(limit: int) -> bytes:
     stream = request.environ["wsgi.input"]
+    # gunicorn's own stream takes a body apart into steps of 1 KiB; what lies under it does not.
+    stream = getattr(stream, "reader", stream)
     if request.content_length is None and not request.environ.get("wsgi.input_terminated"):
         return b""
     remaining = request.content_length
