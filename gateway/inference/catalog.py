@@ -61,13 +61,10 @@ class Catalog:
 
         A provider that is down contributes what it last told, if anything.
         """
-        names = list(self._settings.providers)
-        with ThreadPoolExecutor(max_workers=len(names)) as pool:
-            shelves = dict(zip(names, pool.map(self._stocked, names), strict=True))
         models = [_public(name) for name in self._settings.models]
         models += [
             model._replace(id=f"{name}/{model.id}", owned_by=model.owned_by or name)
-            for name, shelf in shelves.items()
+            for name, shelf in self._stock_all().items()
             for model in shelf.models
             if model.id.isprintable()  # no other name can be asked for
         ]
@@ -107,15 +104,13 @@ class Catalog:
 
     def check_providers(self) -> dict[str, bool]:
         """Return, for each provider, whether it answers; generates nothing."""
+        return {name: shelf.reachable for name, shelf in self._stock_all().items()}
+
+    def _stock_all(self) -> dict[str, _Shelf]:
+        """Return every provider's shelf; those that have to be asked are asked at once."""
         names = list(self._settings.providers)
         with ThreadPoolExecutor(max_workers=len(names)) as pool:
-            return dict(
-                zip(
-                    names,
-                    (shelf.reachable for shelf in pool.map(self._stocked, names)),
-                    strict=True,
-                )
-            )
+            return dict(zip(names, pool.map(self._stocked, names), strict=True))
 
     def _stocked(self, name: str) -> _Shelf:
         """Return a provider's shelf, asked again where what is on it is old."""
