@@ -6,7 +6,7 @@ DEVELOPMENT := $(VENV)/.development
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench clean
+.PHONY: help install run test check bench chaos clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ check: $(DEVELOPMENT) ## Lint, types, layers and all tests: the same as CI
 
 bench: $(RUNTIME) ## Measure the gateway beside nginx (takes minutes)
 	@$(BIN)/python -m bench
+
+chaos: $(RUNTIME) ## Run two minutes in which everything fails, and explain each failure
+	@$(BIN)/python -m tests.chaos
 
 clean: ## Remove .venv and caches; data/ with keys and limits stays
 	rm -rf $(VENV) bench/build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

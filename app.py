@@ -6,39 +6,52 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Mapping
+from functools import cache
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.accounts.admin_key import ADMIN_KEY_NAME, ensure_admin_key
 from gateway.accounts.keys import KeyRing
-from gateway.api import chat, embeddings, health, models
+from gateway.api import admin, chat, embeddings, health, models
 from gateway.api.cors import init_cors
 from gateway.api.lifecycle import init_lifecycle
 from gateway.api.limits import init_limits
 from gateway.api.responses import init_errors
 from gateway.api.services import EXTENSION, Services
 from gateway.cli import config_command
-from gateway.config.load import load_settings
+from gateway.config.load import load_environment, load_from
 from gateway.config.settings import ProviderSettings, Settings
-from gateway.inference import Catalog, Inference
+from gateway.config.sources import Sources, read_sources
+from gateway.errors import ConfigurationError
+from gateway.inference import Backends, Catalog, Inference, Loading, Places, Resilience, Targets
+from gateway.inference.warming import iter_warm
 from gateway.providers import get_provider
-from gateway.state import open_state
+from gateway.reload import LiveConfiguration, Loaded, load_at_start
+from gateway.resilience.breaker import Breakers
+from gateway.resilience.cache import AnswerCache
+from gateway.resilience.idempotency import Idempotency
+from gateway.resilience.line import Lines
+from gateway.state import State, open_state
+from gateway.state.blobs import open_blobs
 from gateway.telemetry import configure_logging
 from gateway.transport import InProcessAdapter, Upstream, is_gevent_patched
 
 logger = logging.getLogger("gateway")
 
 STATE_NAME = "gateway.state"
+CACHE_NAME = "gateway.cache"
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Build the application from ``settings``, or from the environment and its files.
+    """Build the application from the environment and its files, which can be reloaded.
 
-    Raises ``ConfigurationError`` where the configuration is wrong.
+    With ``settings`` it is made of these, which can't. Raises ``ConfigurationError``
+    where the configuration is wrong.
     """
-    settings = settings or load_settings()
-    configure_logging(settings.log_level, settings.log_format)
+    live, state = _load_settings() if settings is None else _take_settings(settings)
+    settings = live.current.settings
     for warning in settings.warnings:
         logger.warning("%s", warning)
     if not settings.auth:
@@ -48,21 +61,13 @@ def create_app(settings: Settings | None = None) -> Flask:
             "gevent is not in use: each stream takes up a thread of the WSGI server, on which it "
             "depends too how soon a client's leaving is noticed and a slow body is cut off"
         )
-    state = open_state(
-        settings.data_directory / STATE_NAME,
-        redis_url=settings.redis_url,
-        when_redis_is_down=settings.limits_when_store_is_down,
-    )
-    catalog, inference = build_inference(settings)
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False
-    app.extensions[EXTENSION] = Services(
-        settings, load_key_ring(settings), inference, catalog, state.check
-    )
+    app.extensions[EXTENSION] = live
     init_lifecycle(app)
     init_errors(app)
     init_cors(app, settings.cors_origins)
-    for module in (chat, embeddings, models, health):
+    for module in (chat, embeddings, models, health, admin):
         app.register_blueprint(module.bp)
     init_limits(app, settings, state)
     app.cli.add_command(config_command)
@@ -72,22 +77,89 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def build_inference(settings: Settings) -> tuple[Catalog, Inference]:
-    """Put providers and their upstreams together."""
+class Parts:
+    """What outlasts a change of the configuration, and builds the services for each."""
+
+    def __init__(self, settings: Settings, state: State) -> None:
+        self._state = state
+        self._blobs = open_blobs(
+            settings.data_directory / CACHE_NAME,
+            settings.cache_max_bytes,
+            redis_url=settings.redis_url,
+        )
+        self._cache_max_bytes = settings.cache_max_bytes
+        self._key_ring = load_key_ring(settings)
+        self._breakers = Breakers(state)
+        self._lines = Lines(state)
+        self._upstreams: dict[str, Upstream] = {}
+
+    def build_services(self, settings: Settings) -> Services:
+        """Put everything together that depends on the settings."""
+        backends = build_backends(settings, self._upstreams)
+        self._keep_upstreams(backends.upstreams)
+        if settings.cache_max_bytes != self._cache_max_bytes:
+            logger.warning("cache.max_bytes has changed; that takes effect at the next start")
+        longest = settings.timeouts.request
+        counted = _counted_targets(settings)
+        resilience = Resilience(
+            self._breakers,
+            Places(self._lines, settings.limited_targets, counted),
+            Loading(backends),
+            cache(lambda rule: AnswerCache(self._blobs, self._state, rule, longest=longest)),
+        )
+        return Services(
+            settings,
+            self._key_ring,
+            Inference(backends, resilience),
+            backends.catalog,
+            Idempotency(self._blobs, self._state, longest=longest),
+            self._state.check,
+            Targets(settings, backends.catalog, self._breakers, self._lines, counted),
+        )
+
+    def _keep_upstreams(self, upstreams: Mapping[str, Upstream]) -> None:
+        """Remember the upstreams in use; close the idle connections of others."""
+        for upstream in self._upstreams.values():
+            if upstream not in upstreams.values():
+                upstream.close()
+        self._upstreams = dict(upstreams)
+
+
+def build_backends(settings: Settings, known: Mapping[str, Upstream] | None = None) -> Backends:
+    """Put providers and their upstreams together.
+
+    Of ``known`` upstreams, with their open connections, those stay whose settings have not changed.
+    """
     providers = {name: get_provider(each.kind) for name, each in settings.providers.items()}
-    upstreams = {name: _build_upstream(each) for name, each in settings.providers.items()}
-    catalog = Catalog(settings, providers, upstreams)
-    return catalog, Inference(settings, providers, upstreams, catalog)
+    upstreams: dict[str, Upstream] = {}
+    for name, each in settings.providers.items():
+        old = (known or {}).get(name)
+        upstreams[name] = old if old and old.settings == each else _build_upstream(each)
+    return Backends(settings, providers, upstreams, Catalog(settings, providers, upstreams))
+
+
+def warm_model(settings: Settings, model: str) -> Iterator[float]:
+    """Load a model; yields the seconds that has taken. Raises ``GatewayError``."""
+    return iter_warm(build_backends(settings), model)
 
 
 def list_chat_models(settings: Settings) -> list[str]:
     """Return the ids of the models of all providers that can chat, as clients name them."""
-    catalog, _ = build_inference(settings)
     return [
         model.id
-        for model in catalog.list_models()
+        for model in build_backends(settings).catalog.list_models()
         if model.capabilities is None or "completion" in model.capabilities
     ]
+
+
+def _counted_targets(settings: Settings) -> frozenset[str]:
+    """Return the targets whose open requests decide where the next one goes."""
+    return frozenset(
+        target.name
+        for route in settings.models.values()
+        if route.strategy == "least_busy"
+        for target in route.targets
+    )
 
 
 def load_key_ring(settings: Settings) -> KeyRing:
@@ -98,6 +170,45 @@ def load_key_ring(settings: Settings) -> KeyRing:
     key = ensure_admin_key(path)
     logger.info("no key is configured: the admin key is in %s", path)
     return KeyRing.from_keys((), (key,))
+
+
+def _load_settings() -> tuple[LiveConfiguration[Services], State]:
+    """Load the configuration from the environment and its files, or take that of its siblings."""
+    sources = read_sources()
+    own = _load_environment(sources)
+    configure_logging(own.log_level, own.log_format)
+    state = _open_state(own)
+    loaded = load_at_start(sources, state)
+    if loaded.problem:
+        logger.error(
+            "the last good configuration is in force, for this is wrong: %s", loaded.problem
+        )
+    parts = Parts(loaded.settings, state)
+    return LiveConfiguration(sources, state, loaded, parts.build_services), state
+
+
+def _take_settings(settings: Settings) -> tuple[LiveConfiguration[Services], State]:
+    configure_logging(settings.log_level, settings.log_format)
+    state = _open_state(settings)
+    parts = Parts(settings, state)
+    return LiveConfiguration(None, state, Loaded(0, None, settings), parts.build_services), state
+
+
+def _load_environment(sources: Sources) -> Settings:
+    """Return what the environment alone decides; where it is wrong, tell of the file too."""
+    try:
+        return load_environment(sources)
+    except ConfigurationError:
+        load_from(sources, sources.read_text())
+        raise
+
+
+def _open_state(settings: Settings) -> State:
+    return open_state(
+        settings.data_directory / STATE_NAME,
+        redis_url=settings.redis_url,
+        when_redis_is_down=settings.limits_when_store_is_down,
+    )
 
 
 def _build_upstream(settings: ProviderSettings) -> Upstream:

@@ -10,6 +10,7 @@ import resource
 import signal
 import subprocess
 import sys
+import uuid
 
 from dotenv import dotenv_values
 
@@ -24,6 +25,14 @@ def _number(name, default):
     """Return a number of the environment; the gateway says what is wrong with another."""
     value = _value(name)
     return int(value) if value.isdecimal() and int(value) > 0 else default
+
+
+def _seconds(name, default):
+    """Return a duration of the environment in whole seconds, at least one."""
+    try:
+        return max(1, int(float(_value(name))))
+    except (ValueError, OverflowError):
+        return default
 
 
 def _is_loopback(host):
@@ -44,7 +53,13 @@ worker_connections = 4096
 
 # The time for a next request's headers to arrive, too: gunicorn has no other limit on them.
 keepalive = 10
-graceful_timeout = 25
+# The workers end 5 seconds before this, when gunicorn kills: GRACE_MARGIN in gateway/worker.py.
+graceful_timeout = _seconds("GRACEFUL_TIMEOUT", 25) + 5
+
+# By this, workers know each other: "server:generation", a new generation at each reading of this
+# file, which is at the start and at each SIGHUP.
+_server, _, _generation = os.environ.get("GATEWAY_GENERATION", "").partition(":")
+os.environ["GATEWAY_GENERATION"] = f"{_server or uuid.uuid4().hex}:{int(_generation or 0) + 1}"
 
 # Never preload: what is imported before gevent has patched stays unpatched.
 preload_app = False

@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options; exits with a message where they are wrong."""
-    scenarios = "\n".join(f"  {name:<9}{work.__doc__}" for name, work in SCENARIOS.items())
+    scenarios = "\n".join(f"  {name:<12}{work.__doc__}" for name, work in SCENARIOS.items())
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure the gateway beside nginx before the same mock upstream.",

@@ -5,17 +5,25 @@ Knows how it is started and configured. Must not know its inside: nothing is imp
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import urllib.request
 from pathlib import Path
 
 from bench.processes import Server, find_free_port
 
 KEY = "bench-key-0123456789abcdef"
+ADMIN_KEY = "bench-admin-0123456789abcdef"
 CONFIGURATION = """\
 providers:
   ollama: {{kind: ollama, base_url: "http://127.0.0.1:{port}"}}
   openai: {{kind: openai, base_url: "http://127.0.0.1:{port}/v1", api_key: "bench-upstream-key"}}
+  lined: {{kind: ollama, base_url: "http://127.0.0.1:{port}", max_concurrency: 1000}}
+  down: {{kind: ollama, base_url: "http://127.0.0.1:{port}/down"}}
+models:
+  guarded: {{targets: [lined/mock, ollama/mock], cache: {{ttl: 300, when: always}}}}
+  rescued: {{targets: [down/mock, ollama/mock]}}
 """
 
 
@@ -39,9 +47,20 @@ def start_gateway(root: Path, directory: Path, mock_port: int, workers: int) -> 
         "OLLAMA_BASE_URL": f"http://127.0.0.1:{mock_port}",
         "GATEWAY_CONFIG": str(configuration),
         "GATEWAY_API_KEYS": KEY,
+        "ADMIN_API_KEYS": ADMIN_KEY,
         "RATE_LIMIT": "100000000/minute",
         "DATABASE_URL": f"sqlite:///{directory}/gateway.db",
     }
     command = [sys.executable, "-m", "gunicorn", "wsgi:app"]
     log = directory / "gateway.log"
     return Server("the gateway", command, port, log, cwd=root, env=environment)
+
+
+def keep_asking(gateway: Server, target: str) -> None:
+    """Have the gateway ask ``target`` each time, however often it fails."""
+    request = urllib.request.Request(
+        gateway.url(f"/admin/targets/{target}"),
+        json.dumps({"state": "closed"}).encode(),
+        {"Authorization": f"Bearer {ADMIN_KEY}", "Content-Type": "application/json"},
+    )
+    urllib.request.urlopen(request, timeout=10).close()

@@ -20,7 +20,8 @@ LIMIT_SECONDS = 60
 class Load:
     """What to ask, how often in all, by how many clients at once.
 
-    ``content_bytes`` is the length of each message's content.
+    ``content_bytes`` is the length of each message's content; ``distinct``: no two requests
+    are the same.
     """
 
     clients: int
@@ -29,6 +30,7 @@ class Load:
     stream: bool = False
     messages: int = 1
     content_bytes: int = 20
+    distinct: bool = False
 
     def scaled(self, factor: float) -> Load:
         """Return the same load with ``factor`` times the requests, at least one a client."""
@@ -63,7 +65,8 @@ def run_load(server: Server, load: Load) -> Outcome:
     command = [str(LOAD_GENERATOR), "-url", server.url("/v1/chat/completions"), "-key", KEY]
     command += ["-model", load.model, "-c", str(load.clients), "-n", str(load.requests)]
     command += ["-messages", str(load.messages), "-bytes", str(load.content_bytes)]
-    command += [f"-stream={str(load.stream).lower()}", "-limit", f"{LIMIT_SECONDS}s"]
+    command += [f"-stream={str(load.stream).lower()}", f"-distinct={str(load.distinct).lower()}"]
+    command += ["-limit", f"{LIMIT_SECONDS}s"]
     before = server.read_cpu_seconds()
     done = subprocess.run(command, capture_output=True, check=True, timeout=3 * LIMIT_SECONDS)
     cpu_seconds = server.cpu_seconds_since(before)

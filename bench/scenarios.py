@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bench.gateway import keep_asking
 from bench.load import Load, Outcome, run_load
 from bench.processes import Server
 
@@ -162,6 +163,31 @@ def openai(bench: Bench) -> Iterator[Figure]:
     yield measure_stream(bench, "openai", target=None)
 
 
+def resilience(bench: Bench) -> Iterator[Figure]:
+    """What two targets, breaker, line and cache cost; a cache hit; a first target that is down."""
+    load = Load(clients=32, requests=4000, model="guarded")
+    alone = Load(clients=1, requests=500, model="rescued")
+    with bench.start_gateway() as (gateway, _):
+        plain = bench.measure(gateway, replace(load, model="ollama/mock", distinct=True))
+        guarded = bench.measure(gateway, replace(load, distinct=True))
+        hits = bench.measure(gateway, load)
+        keep_asking(gateway, "down/mock")
+        direct = bench.measure(gateway, alone.of_model("ollama/mock"))
+        rescued = bench.measure(gateway, alone)
+    yield Figure(
+        "two targets, breaker, line, cache: added",
+        "ms CPU",
+        _milliseconds_a_request(guarded) - _milliseconds_a_request(plain),
+        0.25,
+    )
+    yield Figure("the same request without them", "ms CPU", _milliseconds_a_request(plain))
+    yield Figure("cache hit", "ms CPU", _milliseconds_a_request(hits), 0.5)
+    yield Figure(
+        "answer after a target's 503 / without, p50", "x", rescued.whole_p50 / direct.whole_p50, 2
+    )
+
+
 SCENARIOS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
-    scenario.__name__: scenario for scenario in (whole, stream, live, latency, idle, large, openai)
+    scenario.__name__: scenario
+    for scenario in (whole, stream, live, latency, idle, large, openai, resilience)
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from gateway.cli import build_command
 from gateway.config.settings import Settings
 
@@ -16,5 +18,12 @@ def list_models(settings: Settings) -> list[str]:
     return list_chat_models(settings)
 
 
+def warm_model(settings: Settings, model: str) -> Iterator[float]:
+    """Load a model; yields the seconds that has taken, and raises ``GatewayError``."""
+    from app import warm_model
+
+    return warm_model(settings, model)
+
+
 if __name__ == "__main__":
-    build_command(list_models)(prog_name="python -m gateway")
+    build_command(list_models, warm_model)(prog_name="python -m gateway")

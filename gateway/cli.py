@@ -1,8 +1,8 @@
-"""The command line: ``python -m gateway config`` and ``python -m gateway serve``.
+"""The command line: ``python -m gateway config``, ``serve``, ``reload`` and ``warm``.
 
 Knows how to tell people what is in force and how gunicorn is started. Must not
-know how models are listed (that is handed in), nor import Flask, gevent or ssl:
-``serve`` becomes gunicorn, and ``config`` should be there at once.
+know how models are listed or loaded (that is handed in), nor import Flask, gevent or
+ssl: ``serve`` becomes gunicorn, and ``config`` should be there at once.
 """
 
 from __future__ import annotations
@@ -12,24 +12,31 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 import click
 
 from gateway.accounts.admin_key import ADMIN_KEY_NAME, ensure_admin_key
+from gateway.admin_client import GatewayUnreachableError, find_admin_key, post_reload
 from gateway.config.description import describe_settings, iter_lines
 from gateway.config.environment import BANNER_VARIABLE, current_environment
-from gateway.config.load import load_settings
+from gateway.config.load import load_environment, load_settings
 from gateway.config.settings import DEMO_KIND, DEMO_MODEL, Settings
-from gateway.errors import ConfigurationError
+from gateway.config.sources import read_sources
+from gateway.errors import ConfigurationError, GatewayError
 
 ListModels = Callable[[Settings], list[str]]
 """Returns the ids of ``GET /v1/models`` that can chat; ``[]`` for none, or no answer."""
 
+WarmModel = Callable[[Settings, str], Iterator[float]]
+"""Loads a model, yields the seconds it has taken until now, and raises ``GatewayError``."""
+
 SUGGESTED_OLLAMA_MODEL = "llama3.2"
 
+_EXIT_REFUSED = 1
 _EXIT_WRONG_CONFIGURATION = 2
+_EXIT_UNREACHABLE = 2
 _KEY_PLACEHOLDER = "YOUR_KEY"
 
 
@@ -46,8 +53,29 @@ def config_command(as_json: bool) -> None:
         click.echo(line)
 
 
-def build_command(list_models: ListModels) -> click.Group:
-    """Return the command of ``python -m gateway``, with ``config`` and ``serve``."""
+@click.command("reload")
+def reload_command() -> None:
+    """Have the running gateway read and check gateway.yaml again, and put it in force.
+
+    It is found by HOST and PORT, and asked with the admin key. Exits with 0 when the file
+    is in force, 1 when it is wrong and the old one stays, 2 when the gateway can't be asked.
+    """
+    try:
+        settings = load_environment(read_sources())
+        answer = post_reload(build_url(settings), find_admin_key(settings))
+    except (ConfigurationError, GatewayUnreachableError) as error:
+        click.echo(str(error), err=True)
+        sys.exit(_EXIT_UNREACHABLE)
+    if answer.version is None:
+        click.echo(
+            f"Not reloaded, the old configuration stays in force:\n{answer.problems}", err=True
+        )
+        sys.exit(_EXIT_REFUSED)
+    click.echo(f"Version {answer.version} of the configuration is in force.")
+
+
+def build_command(list_models: ListModels, warm_model: WarmModel) -> click.Group:
+    """Return the command of ``python -m gateway``, with all that can be done."""
 
     @click.group(help="An OpenAI-compatible gateway to local and hosted language models.")
     def command() -> None:
@@ -63,7 +91,20 @@ def build_command(list_models: ListModels) -> click.Group:
         sys.stdout.flush()
         os.execve(sys.executable, GUNICORN, build_server_environment(settings, banner))
 
+    @command.command("warm", help="Have Ollama load a model, so that nobody waits for it later.")
+    @click.argument("model")
+    def warm_command(model: str) -> None:
+        settings = _load_or_exit()
+        try:
+            for seconds in warm_model(settings, model):
+                click.echo(f"Loading {model}: {seconds:.0f} s", err=True)
+        except GatewayError as error:
+            click.echo(f"{model} was not loaded: {error.message}", err=True)
+            sys.exit(_EXIT_REFUSED)
+        click.echo(f"{model} is loaded.")
+
     command.add_command(config_command)
+    command.add_command(reload_command)
     return command
 
 

@@ -29,6 +29,8 @@ class GatewayError(Exception):
     ``message`` must be safe to show to any client: no provider key, no address
     inside the network. ``retry_after`` is in seconds. ``should_retry`` is told
     to OpenAI's SDKs as ``x-should-retry`` (None: leave it to the status).
+    ``upstream_status`` is what the upstream answered with instead of a success;
+    None where it did not answer, or broke its answer off.
     """
 
     status: ClassVar[int] = 500
@@ -52,6 +54,7 @@ class GatewayError(Exception):
         self.type = type if type is not None else self.default_type
         self.retry_after = retry_after
         self.should_retry = should_retry
+        self.upstream_status: int | None = None
 
     def to_dict(self) -> dict[str, ErrorFields]:
         """Return OpenAI's error body: ``{"error": {message, type, param, code}}``."""
@@ -113,7 +116,7 @@ class RequestTimeoutError(GatewayError):
 
 
 class ConflictError(GatewayError):
-    """409: the upstream reported a conflict."""
+    """409: the upstream reported a conflict, or an idempotency key came with another request."""
 
     status = 409
     default_type = "invalid_request_error"
@@ -174,6 +177,15 @@ class ServiceUnavailableError(GatewayError):
 
     status = 503
     default_code = "service_unavailable"
+
+
+class RestartingError(ServiceUnavailableError):
+    """503: this process is about to end; another one, or this one's successor, can answer."""
+
+    default_code = "restarting"
+
+    def __init__(self) -> None:
+        super().__init__("The gateway is restarting; ask again.", retry_after=1.0)
 
 
 class UpstreamTimeoutError(GatewayError):

@@ -94,6 +94,11 @@ def parse_plain_event(raw: bytes) -> bytes | None:
     return raw[6:-2] if raw[-1:] == b"\n" else None
 
 
+def encode_comment(text: str) -> bytes:
+    """Frame one line of text as a comment, which clients pass over."""
+    return b": %b\n\n" % text.encode("ascii", "replace")
+
+
 def encode_event(data: bytes) -> bytes:
     """Frame one line of data as an unnamed event."""
     return b"data: %b\n\n" % data

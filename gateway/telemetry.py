@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -18,6 +20,25 @@ from gateway.log_format import JSONFormatter, TextFormatter
 from gateway.types import Usage
 
 logger = logging.getLogger("gateway.request")
+
+
+@dataclass(slots=True)
+class AttemptRecord:
+    """One attempt at one target; ``status`` is what came of it. Times are ``time.monotonic()``."""
+
+    target: str
+    started: float = field(default_factory=time.monotonic)
+    ended: float = 0.0
+    first_token: float | None = None
+    status: int = 0
+
+    @property
+    def time_to_first_token(self) -> float | None:
+        """Seconds until the target said something, None where it did not."""
+        return None if self.first_token is None else self.first_token - self.started
+
+    def __str__(self) -> str:
+        return f"{self.target}:{self.status}:{_milliseconds(self.ended - self.started)}ms"
 
 
 @dataclass(slots=True)
@@ -33,12 +54,15 @@ class RequestRecord:
     path: str
     started: float = field(default_factory=time.monotonic)
     key: str = ""
+    tenant: str = ""
     model: str = ""
     provider: str = ""
     upstream_model: str = ""
     stream: bool = False
     status: int = 0
-    attempts: int = 0
+    attempts: list[AttemptRecord] = field(default_factory=list)
+    queued: float = 0.0
+    cache: str = ""
     usage: Usage | None = None
     chunks: int = 0
     first_token: float | None = None
@@ -48,6 +72,23 @@ class RequestRecord:
     waited: float = 0.0
     prompt: str = ""
     answer: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def attempt(self, target: str) -> Iterator[AttemptRecord]:
+        """Record an attempt at ``target``; its ``status`` stays 499 unless it is set."""
+        entry = AttemptRecord(target, status=499)
+        self.attempts.append(entry)
+        try:
+            yield entry
+        finally:
+            entry.ended = time.monotonic()
+
+    def note_first_token(self) -> None:
+        """Note that the answer begins now, unless it has already."""
+        if self.first_token is None:
+            self.first_token = time.monotonic()
+        if self.attempts and self.attempts[-1].first_token is None:
+            self.attempts[-1].first_token = time.monotonic()
 
     def note_error(self, error: GatewayError) -> None:
         """Note how the request failed; the message, which may quote the prompt, is content."""
@@ -72,7 +113,9 @@ class RequestRecord:
             "provider": self.provider,
             "upstream_model": self.upstream_model,
             "stream": self.stream or None,
-            "attempts": self.attempts or None,
+            "attempts": len(self.attempts) or None,
+            "tried": ",".join(map(str, self.attempts)) if len(self.attempts) > 1 else "",
+            "cache": self.cache if self.cache != "bypass" else "",
             "finish_reason": self.finish_reason,
             "error": self.error,
         }
@@ -82,6 +125,8 @@ class RequestRecord:
         elif self.chunks:
             fields["completion_tokens"] = self.chunks
             fields["usage_estimated"] = True
+        if self.queued:
+            fields["queued_ms"] = _milliseconds(self.queued)
         if self.first_token is not None:
             fields["ttft_ms"] = _milliseconds(self.first_token - self.started)
         fields["duration_ms"] = _milliseconds(duration)

@@ -1,7 +1,7 @@
-"""gunicorn's gevent worker with a cheaper way to write, and its log.
+"""gunicorn's gevent worker with a cheaper way to write, an end that loses nothing, and its log.
 
-Knows gunicorn, gevent and how log lines look. Must import nothing else: gunicorn's
-master loads this file before anything is patched.
+Knows gunicorn, gevent and how log lines look. At its top it must import nothing
+else: gunicorn's master loads this file before anything is patched.
 """
 
 from __future__ import annotations
@@ -11,10 +11,18 @@ import json
 import logging
 import secrets
 import signal
+import time
+from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
+import gevent
 from gevent import socket
+from gevent.event import Event
+from gevent.pool import Pool
+from gevent.server import StreamServer
 from gunicorn.glogging import Logger
+from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import GeventWorker
 
 from gateway.log_format import JSONFormatter, TextFormatter
@@ -23,9 +31,19 @@ READ_BYTES = 64 * 1024
 WRITE_SECONDS = 120.0
 """A client that takes nothing for this long is given up."""
 
-
 GARBAGE_THRESHOLD = 10_000
 """Objects made, and not let go, until the collector looks for cycles among them."""
+
+GRACE_MARGIN = 5.0
+"""Seconds by which a worker ends before gunicorn's ``graceful_timeout``, which is a kill."""
+
+QUICK_GRACE = 1.0
+"""The grace period in seconds where a quick end was asked for: Ctrl-C, SIGINT, SIGQUIT."""
+
+FIRST_REQUEST_SECONDS = 1.0
+"""How long a connection accepted before the end began may take to send its first request."""
+
+_TICK = 0.05
 
 
 class TextLogger(Logger):  # type: ignore[misc]
@@ -46,12 +64,21 @@ class JSONLogger(TextLogger):
 
 
 class ClientSocket(socket.socket):  # type: ignore[misc]
-    """A client's socket with a cheaper ``sendall``.
+    """A client's socket with a cheaper ``sendall``, which knows where its requests are.
 
     gevent's own asks for the socket's options and sets up a time-out first, which
     costs as much as a token's way through the rest of the gateway. And a response's
     head, which gunicorn writes by itself, waits here for the body that follows.
     """
+
+    is_fresh = True
+    """No request on this connection has been answered yet."""
+
+    is_idle = True
+    """Nothing has come since the last answer."""
+
+    is_blocked = False
+    """The client does not take what is written to it."""
 
     _head = b""
 
@@ -72,7 +99,9 @@ class ClientSocket(socket.socket):  # type: ignore[misc]
     def recv(self, size: int, flags: int = 0) -> Any:
         self._flush_head()
         # gunicorn asks for 8 KiB at a time, which makes a long body of many small reads.
-        return super().recv(size if flags else max(size, READ_BYTES), flags)
+        data = super().recv(size if flags else max(size, READ_BYTES), flags)
+        self.is_idle = False
+        return data
 
     def shutdown(self, how: int) -> None:
         self._flush_head()
@@ -84,6 +113,14 @@ class ClientSocket(socket.socket):  # type: ignore[misc]
         finally:
             super().close()
 
+    def hang_up(self, how: int) -> None:
+        """End what another greenlet waits for here: it finds an end where gevent's way is an error.
+
+        ``SHUT_RD`` leaves what has come to be read; ``SHUT_RDWR`` ends writing, too.
+        """
+        with suppress(OSError):  # the client was quicker
+            self._sock.shutdown(how)
+
     def _flush_head(self) -> None:
         if self._head:
             self.sendall(b"")
@@ -91,17 +128,28 @@ class ClientSocket(socket.socket):  # type: ignore[misc]
     def _send_rest(self, data: memoryview, flags: int) -> None:
         timeout = self.gettimeout()
         self.settimeout(WRITE_SECONDS)
+        self.is_blocked = True
         try:
             while data:
                 data = data[self.send(data, flags) :]
         finally:
+            self.is_blocked = False
             self.settimeout(timeout)
 
 
 class GatewayWorker(GeventWorker):  # type: ignore[misc]
-    """gunicorn's gevent worker, serving each client through a ``ClientSocket``."""
+    """gunicorn's gevent worker, serving each client through a ``ClientSocket``.
+
+    Told to end, it takes no new connection, closes idle ones, lets requests finish,
+    and ends those that do not in time for them to be told and logged.
+    """
+
+    _stopping: Event | None = None
+    _is_quick = False
+    _requests = 0
 
     def init_process(self) -> None:
+        self._clients: set[ClientSocket] = set()
         if not self.log.access_log_enabled:
             # gunicorn looks that up again for each request, for a tenth of its whole cost.
             self.log.access = _log_no_access
@@ -121,14 +169,98 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
         gc.freeze()
         gc.set_threshold(GARBAGE_THRESHOLD)
 
+    def run(self) -> None:
+        self._stopping = Event()
+        servers = [self._serve(listener) for listener in self.sockets]
+        while self.alive:
+            self.notify()
+            self._stopping.wait(1.0)
+        for server in servers:
+            server.close()
+        self._finish_requests()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self.alive = False
+        if self._stopping is not None:
+            gevent.get_hub().loop.run_callback_threadsafe(self._stopping.set)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        self._is_quick = True
+        self.handle_exit(sig, frame)
+
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         super().handle_error(req, _Refusal(client, exc), addr, exc)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
-        if type(client) is socket.socket:
-            family, kind, protocol = client.family, client.type, client.proto
-            client = ClientSocket(family, kind, protocol, fileno=client.detach())
-        super().handle(listener, client, addr)
+        if type(client) is not socket.socket:  # TLS
+            super().handle(listener, client, addr)
+            return
+        family, kind, protocol = client.family, client.type, client.proto
+        client = ClientSocket(family, kind, protocol, fileno=client.detach())
+        self._clients.add(client)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self._clients.discard(client)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
+        self._requests += 1
+        sock.is_idle = False
+        try:
+            return super().handle_request(listener_name, req, sock, addr)
+        finally:
+            self._requests -= 1
+            sock.is_fresh = False
+            sock.is_idle = True
+
+    def _serve(self, listener: Any) -> StreamServer:
+        listener.setblocking(1)
+        tls = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}
+        handle = partial(self.handle, listener)
+        server = StreamServer(listener, handle, spawn=Pool(self.worker_connections), **tls)
+        if self.cfg.workers > 1:
+            server.max_accept = 1  # leave some to the others
+        server.start()
+        return server
+
+    def _finish_requests(self) -> None:
+        from gateway.transport.restart import begin_restart, end_requests, patience
+
+        begin_restart()
+        if self._is_quick:
+            self.cfg.worker_int(self)
+        began = time.monotonic()
+        waited = 0.0
+        while self._is_serving(waited) and waited < (grace := self._grace()):
+            if waited >= patience(grace):
+                end_requests()
+                self._hang_up_blocked(everyone=waited >= (patience(grace) + grace) / 2)
+            self.notify()
+            gevent.sleep(_TICK)
+            waited = time.monotonic() - began
+
+    def _grace(self) -> float:
+        if self._is_quick:
+            return QUICK_GRACE
+        timeout = float(self.cfg.graceful_timeout)
+        return max(timeout - GRACE_MARGIN, timeout / 2)
+
+    def _is_serving(self, waited: float) -> bool:
+        """Tell whether a request is under way or on its way; hang up on clients without one."""
+        is_early = waited < FIRST_REQUEST_SECONDS and not self._is_quick
+        waiting = 0
+        for client in self._clients:
+            if not client.is_idle or (client.is_fresh and is_early):
+                waiting += 1
+            else:
+                client.hang_up(socket.SHUT_RD)
+        return bool(waiting or self._requests)
+
+    def _hang_up_blocked(self, *, everyone: bool) -> None:
+        """Hang up on clients that would never hear that their request is over."""
+        for client in self._clients:
+            if client.is_blocked or everyone:
+                client.hang_up(socket.SHUT_RDWR)
 
 
 class _Refusal:

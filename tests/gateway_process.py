@@ -49,7 +49,12 @@ class Gateway:
         return (self.directory / "log").read_text()
 
     def request(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str | bytes] | None = None,
+        **options: Any,
     ) -> requests.Response:
         """Ask with the user's key, unless ``headers`` say otherwise.
 
@@ -71,11 +76,14 @@ class Gateway:
         """Ask for a chat completion; ``messages`` has a default."""
         return self.post("/v1/chat/completions", chat_body(model, **fields))
 
-    def connect(self, method: str, path: str, body: Any = None) -> http.client.HTTPConnection:
+    def connect(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> http.client.HTTPConnection:
         """Send a request on a connection of its own, to read (or leave) by hand."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        own = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        sent = None if body is None else json.dumps(body)
+        connection.request(method, path, sent, {**own, **(headers or {})})
         return connection
 
     def open_socket(self) -> socket.socket:
@@ -139,7 +147,7 @@ def run_gateway(
 ) -> Iterator[Gateway]:
     """Run the gateway in ``directory``, with ``config`` as ``gateway.yaml``, until the block ends.
 
-    ``environment`` comes on top of keys, one worker, and no rate limit to speak of.
+    ``environment`` comes on top of keys, one worker, no retries, and no rate limit to speak of.
     """
     build_directory(directory)
     if config is not None:
@@ -155,6 +163,7 @@ def run_gateway(
         "GATEWAY_API_KEYS": USER_KEY,
         "ADMIN_API_KEYS": ADMIN_KEY,
         "RATE_LIMIT": "1000000/minute",
+        "MAX_RETRIES": "0",
         **environment,
     }
     with (directory / "log").open("wb") as log:

@@ -5,17 +5,18 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from gateway.accounts.admin_key import is_admin_key
-from gateway.cli import build_banner, build_command, build_url
+from gateway.cli import WarmModel, build_banner, build_command, build_url
 from gateway.config.load import load_settings
-from gateway.config.settings import Settings
+from gateway.config.settings import RouteSettings, RouteTarget, Settings
+from gateway.errors import InvalidRequestError
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,6 +39,11 @@ def _settings(tmp_path: Path, **environ: str) -> Settings:
 
 def _lists(*models: str) -> Callable[[Settings], list[str]]:
     return lambda settings: list(models)
+
+
+def _loads(settings: Settings, model: str) -> Iterator[float]:
+    yield 1.0
+    yield 2.0
 
 
 def _curl(banner: str) -> list[str]:
@@ -89,7 +95,7 @@ def test_serve_becomes_gunicorn_with_the_banner(
     monkeypatch.setenv("AI_PROVIDER", "demo")
     monkeypatch.setattr(os, "execve", lambda *call: calls.append(call))
     (tmp_path / ".env").write_text("PORT=9000\nWEB_CONCURRENCY=3\n")
-    result = CliRunner().invoke(build_command(_lists()), ["serve"])
+    result = CliRunner().invoke(build_command(_lists(), _loads), ["serve"])
     assert (result.exit_code, result.output) == (0, "")
     ((program, arguments, environment),) = calls
     assert (program, arguments) == (
@@ -147,7 +153,7 @@ def test_the_model_to_try_is_one_that_works(tmp_path: Path) -> None:
     assert _model(build_banner(ollama, listed, show_keys=False)) == "ollama/qwen3"
     only_other = build_banner(ollama, _lists("openai/gpt"), show_keys=False)
     assert _model(only_other) == "openai/gpt"
-    public = replace(ollama, models={"fast": ("ollama", "x")})
+    public = replace(ollama, models={"fast": RouteSettings((RouteTarget("ollama", "x"),))})
     assert _model(build_banner(public, listed, show_keys=False)) == "fast"
 
 
@@ -180,3 +186,26 @@ def test_a_provider_that_lists_nothing_leaves_the_list_to_try(tmp_path: Path) ->
 )
 def test_the_url_is_one_that_this_machine_reaches(tmp_path: Path, host: str, url: str) -> None:
     assert build_url(_settings(tmp_path, HOST=host)) == url
+
+
+def _run_warm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: WarmModel) -> Result:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AI_PROVIDER", "demo")
+    return CliRunner().invoke(build_command(_lists(), warm), ["warm", "tiny"])
+
+
+def test_warm_shows_how_long_it_has_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = _run_warm(tmp_path, monkeypatch, _loads)
+    assert (result.exit_code, result.stdout) == (0, "tiny is loaded.\n")
+    assert result.stderr == "Loading tiny: 1 s\nLoading tiny: 2 s\n"
+
+
+def test_warm_says_why_a_model_is_not_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(settings: Settings, model: str) -> Iterator[float]:
+        raise InvalidRequestError("Not this one.")
+
+    result = _run_warm(tmp_path, monkeypatch, refuse)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "tiny was not loaded: Not this one.\n"

@@ -8,18 +8,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from gateway.config.environment import VARIABLES, Variable
 from gateway.config.load import load_settings
+from gateway.config.model_schemas import (
+    CacheSchema,
+    PriceSchema,
+    PublicModelSchema,
+    TargetSchema,
+)
 from gateway.config.providers import TIMEOUT_VARIABLES
 from gateway.config.schemas import (
     GatewaySchema,
     ModelSchema,
     ProviderSchema,
-    PublicModelSchema,
     TimeoutsSchema,
 )
-from gateway.config.settings import ModelSettings, ProviderSettings, Timeouts
+from gateway.config.settings import (
+    STRATEGIES,
+    CacheSettings,
+    ModelSettings,
+    ProviderSettings,
+    RouteSettings,
+    Settings,
+    TargetSettings,
+    Timeouts,
+)
 
 ROOT = Path(__file__).parents[1]
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
@@ -48,6 +63,8 @@ def _documented_variables() -> dict[str, str]:
 def _shown(default: Any) -> str:
     if isinstance(default, bool):
         return str(default).lower()
+    if isinstance(default, float):
+        return f"{default:g}"
     return NOTHING if default in (None, (), {}) else str(default)
 
 
@@ -86,7 +103,7 @@ def test_every_setting_of_a_provider_is_documented_with_its_default() -> None:
     expected.update(
         {f.name: _shown(f.default) for f in fields(ProviderSettings) if f.name in expected}
         | {"kind": "the name, if it is a kind", "base_url": "by kind", "timeouts": NOTHING}
-        | {"headers": NOTHING, "models": NOTHING}
+        | {"headers": NOTHING, "models": NOTHING, "max_retries": "MAX_RETRIES"}
     )
     assert _table_after("### Each entry of `providers`") == expected
 
@@ -104,20 +121,63 @@ def test_every_setting_of_a_providers_model_is_documented() -> None:
 
 def test_every_setting_of_a_public_model_is_documented() -> None:
     expected = dict.fromkeys(PublicModelSchema().fields, NOTHING)
+    expected["strategy"] = RouteSettings(()).strategy
     assert _table_after("### Each entry of `models`") == expected
 
 
+def test_every_setting_of_a_target_is_documented() -> None:
+    default = TargetSettings()
+    expected = {f.name: _shown(getattr(default, f.name)) for f in fields(TargetSettings)}
+    assert set(TargetSchema().fields) == {"target", *expected}
+    assert _table_after("Each of `targets`") == {"target": NOTHING, **expected}
+
+
+def test_every_setting_of_the_cache_is_documented() -> None:
+    expected = {f.name: _shown(f.default) for f in fields(CacheSettings)}
+    expected["max_bytes"] = f"{Settings.cache_max_bytes // 2**20} MiB"
+    assert set(CacheSchema().fields) == set(expected)
+    assert _table_after("### `cache`") == expected
+
+
+def test_every_strategy_is_documented() -> None:
+    assert list(_table_after("**Who is tried first**")) == list(STRATEGIES)
+
+
+def test_the_example_of_routing_is_that_of_the_example_file() -> None:
+    example = yaml.safe_load((ROOT / "gateway.example.yaml").read_text(encoding="utf-8"))
+    routing = CONFIGURATION.split("\n## Routing", 1)[1]
+    block = re.search(r"^```yaml\n(.*?)^```", routing, re.MULTILINE | re.DOTALL)
+    assert block
+    for name, model in yaml.safe_load(block[1])["models"].items():
+        assert example["models"][name] == model
+
+
 def test_every_section_of_the_file_is_documented() -> None:
+    headings = {"cache": "### `cache`"}
     for name in GatewaySchema().fields:
-        assert f"### Each entry of `{name}`" in CONFIGURATION
+        assert headings.get(name, f"### Each entry of `{name}`") in CONFIGURATION
 
 
 def test_the_example_file_loads_and_shows_every_setting(tmp_path: Path) -> None:
     text = (ROOT / "gateway.example.yaml").read_text(encoding="utf-8")
     (tmp_path / "gateway.yaml").write_text(text, encoding="utf-8")
     settings = load_settings({"OPENAI_API_KEY": "k"}, tmp_path)
-    assert list(settings.models) == ["fast", "chat", "best"]
-    schemas = (GatewaySchema, ProviderSchema, TimeoutsSchema, ModelSchema, PublicModelSchema)
+    assert list(settings.models) == ["fast", "small", "chat", "mixed", "best", "trial"]
+    assert [route.strategy for route in settings.models.values()][3:] == [
+        "weighted",
+        "cheapest",
+        "weighted",
+    ]
+    schemas = (
+        GatewaySchema,
+        ProviderSchema,
+        TimeoutsSchema,
+        ModelSchema,
+        PublicModelSchema,
+        TargetSchema,
+        PriceSchema,
+        CacheSchema,
+    )
     for name in {name for schema in schemas for name in schema().fields}:
         assert re.search(rf"\b{name}:", text), name
 

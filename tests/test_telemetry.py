@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import GatewayError, InvalidRequestError, UpstreamError
-from gateway.telemetry import RequestRecord, configure_logging, log_request
+from gateway.telemetry import AttemptRecord, RequestRecord, configure_logging, log_request
 
 
 def build_record(**fields: Any) -> RequestRecord:
@@ -36,13 +36,14 @@ def test_fields_of_a_whole_answer() -> None:
         provider="ollama",
         upstream_model="llama3.2",
         status=200,
-        attempts=1,
+        attempts=[AttemptRecord("ollama/llama3.2")],
         usage=usage,
         chunks=9,
         finish_reason="stop",
     )
     fields = record.to_fields()
     assert (fields["prompt_tokens"], fields["completion_tokens"]) == (3, 4)
+    assert fields["attempts"] == 1
     assert (fields["key"], fields["model"], fields["upstream_model"]) == (
         "user-1",
         "fast",

@@ -24,7 +24,7 @@ import (
 type load struct {
 	url, model, key    string
 	clients, requests  int
-	stream             bool
+	stream, distinct   bool
 	messages, contents int
 	limit              time.Duration
 }
@@ -37,6 +37,7 @@ func parseFlags() load {
 	flag.IntVar(&l.clients, "c", 16, "concurrent clients")
 	flag.IntVar(&l.requests, "n", 1000, "requests in all")
 	flag.BoolVar(&l.stream, "stream", false, "ask for a stream")
+	flag.BoolVar(&l.distinct, "distinct", false, "ask something else each time, also in the next run")
 	flag.IntVar(&l.messages, "messages", 1, "messages of a request")
 	flag.IntVar(&l.contents, "bytes", 20, "bytes of a message's content")
 	flag.DurationVar(&l.limit, "limit", 60*time.Second, "stop after this long")
@@ -48,13 +49,18 @@ func parseFlags() load {
 	return l
 }
 
-func (l load) body() []byte {
+// body is that of a request; with a number its last message begins with it.
+func (l load) body(number int64) []byte {
 	roles := []string{"user", "assistant"}
 	messages := make([]map[string]string, l.messages)
 	for i := range messages {
 		// The last message is the user's, as in a conversation.
 		role := roles[(l.messages-1-i)%2]
 		messages[i] = map[string]string{"role": role, "content": strings.Repeat("h", l.contents)}
+	}
+	if number != 0 {
+		last := messages[len(messages)-1]
+		last["content"] = fmt.Sprintf("%d %s", number, last["content"])
 	}
 	body, _ := json.Marshal(map[string]any{"model": l.model, "stream": l.stream, "messages": messages})
 	return body
@@ -66,8 +72,9 @@ func (l load) run() *figures {
 		Transport: &http.Transport{MaxIdleConns: l.clients, MaxIdleConnsPerHost: l.clients},
 		Timeout:   l.limit,
 	}
-	body := l.body()
+	body := l.body(0)
 	results := newFigures()
+	first := results.began.UnixNano()
 	deadline := results.began.Add(l.limit)
 	var issued atomic.Int64
 	var group sync.WaitGroup
@@ -75,8 +82,16 @@ func (l load) run() *figures {
 		group.Add(1)
 		go func() {
 			defer group.Done()
-			for issued.Add(1) <= int64(l.requests) && time.Now().Before(deadline) {
-				results.add(ask(client, l, body))
+			for time.Now().Before(deadline) {
+				number := issued.Add(1)
+				if number > int64(l.requests) {
+					return
+				}
+				if l.distinct {
+					results.add(ask(client, l, l.body(first+number)))
+				} else {
+					results.add(ask(client, l, body))
+				}
 			}
 		}()
 	}

@@ -10,6 +10,7 @@
 //
 // OpenAI: POST /v1/chat/completions, GET /v1/models.
 // Ollama: POST /api/chat, /api/show, GET /api/tags, /api/version.
+// Under /down/ everything is answered with 503.
 package main
 
 import (
@@ -160,5 +161,8 @@ func main() {
 	http.HandleFunc("/api/tags", fixed(`{"models":[{"name":"mock:latest","model":"mock:latest","modified_at":"2026-01-01T00:00:00Z","size":1,"digest":"0","details":{"family":"mock"}}]}`))
 	http.HandleFunc("/api/show", fixed(`{"details":{"family":"mock"},"model_info":{"general.architecture":"mock","mock.context_length":1048576},"capabilities":["completion","tools","thinking","vision"]}`))
 	http.HandleFunc("/api/version", fixed(`{"version":"0.25.0"}`))
+	http.HandleFunc("/down/", func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, `{"error":"overloaded"}`, http.StatusServiceUnavailable)
+	})
 	log.Fatal(http.ListenAndServe(*addr, nil))
 }

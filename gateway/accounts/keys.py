@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.errors import ConfigurationError
@@ -19,10 +19,15 @@ Role = Literal["user", "admin"]
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks. ``name`` is safe to log: it says which key, not what the key is."""
+    """Who asks. ``name`` is safe to log: it says which key, not what the key is.
+
+    ``tenant`` stays the same wherever the key stands in a list: what is kept for one
+    key must not be found by another that took its place.
+    """
 
     name: str
     role: Role
+    tenant: str = field(default="", compare=False)
 
 
 class KeyRing:
@@ -64,7 +69,8 @@ class KeyRing:
 def _index(keys: Sequence[str], role: Role) -> dict[bytes, Principal]:
     principals: dict[bytes, Principal] = {}
     for place, key in enumerate(keys, start=1):
-        principals.setdefault(_digest(key), Principal(f"{role}-{place}", role))
+        digest = _digest(key)
+        principals.setdefault(digest, Principal(f"{role}-{place}", role, digest.hex()[:32]))
     return principals
 
 

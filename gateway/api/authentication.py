@@ -15,7 +15,7 @@ from gateway.accounts.keys import KeyRing, Principal
 from gateway.api.services import services
 from gateway.errors import AuthenticationError
 
-_ANYONE = Principal("anonymous", "admin")
+_ANYONE = Principal("anonymous", "admin", "anonymous")
 
 
 def authenticate() -> None:
@@ -27,6 +27,7 @@ def authenticate() -> None:
     principal = _principal_of(environ, known.key_ring) if known.settings.auth else _ANYONE
     g.principal = principal
     g.record.key = principal.name
+    g.record.tenant = principal.tenant
 
 
 def _principal_of(environ: Mapping[str, Any], key_ring: KeyRing) -> Principal:

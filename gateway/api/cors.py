@@ -12,7 +12,8 @@ from flask import Flask, Response, request
 
 _EXPOSED = (
     "x-request-id, x-gateway-provider, x-gateway-model, x-gateway-attempts, "
-    "x-gateway-dropped-params, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
+    "x-gateway-dropped-params, x-gateway-cache, x-gateway-idempotent-replay, "
+    "x-gateway-queued-ms, age, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
     "x-ratelimit-reset-requests, retry-after"
 )
 _MAX_AGE_SECONDS = "600"

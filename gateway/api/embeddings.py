@@ -6,7 +6,8 @@ from flask import Blueprint, Response, g
 
 from gateway.api.authentication import authenticate
 from gateway.api.body import read_body
-from gateway.api.lifecycle import answer_headers, open_client_watch
+from gateway.api.idempotency import run_once
+from gateway.api.lifecycle import answer_headers, cache_control, open_client_watch
 from gateway.api.responses import json_response
 from gateway.api.services import services
 from gateway.dialects.openai_chat import parse_embeddings_request
@@ -21,9 +22,14 @@ bp.before_request(authenticate)
 def create_embeddings() -> Response:
     """Answer with the embeddings of one or several inputs."""
     record: RequestRecord = g.record
-    request = parse_embeddings_request(read_body(services().settings.max_request_bytes))
+    body = read_body(services().settings.max_request_bytes)
+    request = parse_embeddings_request(body)
     record.model = request["model"]
     watch = open_client_watch()
-    asked, embeddings = services().inference.embed(request, watch, record)
-    answer = encode_embeddings(embeddings, request)
-    return json_response(answer, headers=answer_headers(asked, record.attempts))
+
+    def answer() -> Response:
+        asked, embeddings = services().inference.embed(request, watch, record, cache_control())
+        encoded = encode_embeddings(embeddings, request)
+        return json_response(encoded, headers=answer_headers(asked, record))
+
+    return run_once(body, watch, record, answer)

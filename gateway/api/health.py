@@ -6,7 +6,8 @@ from flask import Blueprint, Response
 
 from gateway.api.responses import json_response
 from gateway.api.services import services
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, RestartingError
+from gateway.transport import is_restarting
 
 bp = Blueprint("health", __name__)
 
@@ -14,7 +15,9 @@ bp = Blueprint("health", __name__)
 @bp.get("/health")
 @bp.get("/v1/health")
 def live() -> Response:
-    """Answer 200 as long as the process serves."""
+    """Answer 200 as long as the process serves, 503 once it is about to end."""
+    if is_restarting():
+        raise RestartingError
     return json_response({"status": "ok"})
 
 

@@ -14,14 +14,15 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
-from gateway.api.services import services
-from gateway.errors import InvalidRequestError
+from gateway.api.services import hold_services, services
+from gateway.errors import InvalidRequestError, RestartingError
 from gateway.inference import Asked
 from gateway.telemetry import RequestRecord, log_request
-from gateway.transport import Watch, open_watch
+from gateway.transport import Watch, is_restarting, open_watch
 
 _MAX_NAMES = 20
 _MAX_NAME = 60
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -35,18 +36,45 @@ def open_client_watch() -> Watch:
     """Watch the client of the current request; it must have been read to its end."""
     client = request.environ.get("gunicorn.socket")
     has_left = request.environ.get("waitress.client_disconnected")
-    watch = open_watch(services().settings.timeouts.request, client, has_left)
+    watch = open_watch(_seconds_allowed(), client, has_left)
     g.watch = watch
     return watch
 
 
-def answer_headers(asked: Asked, attempts: int) -> dict[str, str]:
-    """Return the headers that tell who answered."""
-    headers = {
-        "x-gateway-provider": asked.target.provider.name,
-        "x-gateway-model": _header_text(asked.target.model),
-        "x-gateway-attempts": str(attempts),
-    }
+def _seconds_allowed() -> float:
+    """Return what the whole request may take: what we allow, or less if the client says so."""
+    allowed = services().settings.timeouts.request
+    asked = request.environ.get("HTTP_X_REQUEST_TIMEOUT")
+    if asked is None:
+        return allowed
+    if not _SECONDS.fullmatch(asked) or float(asked) == 0:
+        raise InvalidRequestError(
+            "The x-request-timeout header must be a positive number of seconds, such as 30 or 2.5.",
+            param="x-request-timeout",
+            code="invalid_value",
+        )
+    return min(allowed, float(asked))
+
+
+def cache_control() -> str:
+    """Return the client's ``Cache-Control``."""
+    given: str = request.environ.get("HTTP_CACHE_CONTROL", "")
+    return given
+
+
+def answer_headers(asked: Asked, record: RequestRecord) -> dict[str, str]:
+    """Return the headers that tell who answered, as far as is known yet."""
+    headers = {}
+    if asked.provider:
+        headers["x-gateway-provider"] = asked.provider
+        headers["x-gateway-model"] = _header_text(asked.model)
+        headers["x-gateway-attempts"] = str(len(record.attempts))
+    if record.cache:
+        headers["x-gateway-cache"] = record.cache
+    if asked.age is not None:
+        headers["Age"] = str(asked.age)
+    if record.queued:
+        headers["x-gateway-queued-ms"] = str(round(record.queued * 1000))
     if asked.dropped_params:
         headers["x-gateway-dropped-params"] = _header_list(asked.dropped_params)
     return headers
@@ -58,7 +86,15 @@ def _begin() -> None:
     request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}"
     g.watch = None
     g.record = RequestRecord(request_id, request.method, request.path)
+    hold_services()
     _check_host(environ)
+    if is_restarting() and not _was_connected_before(environ):
+        raise RestartingError
+
+
+def _was_connected_before(environ: dict[str, Any]) -> bool:
+    """Tell whether a client could not know that we restart: gateway.worker's sockets can tell."""
+    return bool(getattr(environ.get("gunicorn.socket"), "is_fresh", False))
 
 
 def _check_host(environ: dict[str, Any]) -> None:

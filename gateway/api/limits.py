@@ -55,7 +55,7 @@ class RequestLimits:
 
         @wraps(view)
         def counted(**arguments: Any) -> Any:
-            self.count_request(g.principal.name)
+            self.count_request(g.principal.tenant)
             return view(**arguments)
 
         return counted
@@ -129,7 +129,7 @@ def format_duration(seconds: float) -> str:
 def _build_limiter(app: Flask, state: State) -> Limiter:
     options: dict[str, Any] = {"state": state, "on_increment": _keep_counter}
     limiter = Limiter(
-        lambda: g.principal.name,
+        lambda: g.principal.tenant,
         storage_uri=f"{StateStorage.STORAGE_SCHEME[0]}://",
         storage_options=options,
         strategy="fixed-window",

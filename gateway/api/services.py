@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
-from flask import current_app
+from flask import current_app, g
 
 from gateway.accounts.keys import KeyRing
 from gateway.config.settings import Settings
-from gateway.inference import Catalog, Inference
+from gateway.inference import Catalog, Inference, Targets
+from gateway.resilience.idempotency import Idempotency
 
 EXTENSION = "gateway"
 
@@ -26,9 +27,37 @@ class Services:
     key_ring: KeyRing
     inference: Inference
     catalog: Catalog
+    idempotency: Idempotency
     check_store: Callable[[], None]
+    targets: Targets
+
+
+class Configuration(Protocol):
+    """The configuration in force: see ``gateway.reload.LiveConfiguration``."""
+
+    @property
+    def current(self) -> Services: ...
+
+    @property
+    def version(self) -> int: ...
+
+    def follow(self) -> None: ...
+
+    def reload(self) -> int: ...
+
+
+def configuration() -> Configuration:
+    """Return the configuration of the application that serves the current request."""
+    return cast(Configuration, current_app.extensions[EXTENSION])
 
 
 def services() -> Services:
-    """Return the services of the application that serves the current request."""
-    return cast(Services, current_app.extensions[EXTENSION])
+    """Return the services of the current request: to its end those it began with."""
+    return cast(Services, g.services)
+
+
+def hold_services() -> None:
+    """Let the current request have the services in force now."""
+    live = configuration()
+    live.follow()
+    g.services = live.current

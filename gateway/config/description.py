@@ -5,18 +5,35 @@ Knows which settings hold secrets. Must not know how settings are loaded.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
+from gateway.config.document import InterpolatedText
 from gateway.config.environment import VARIABLES
 from gateway.config.providers import TIMEOUT_VARIABLES
-from gateway.config.settings import ProviderSettings, Settings, Timeouts
+from gateway.config.settings import (
+    CacheSettings,
+    Price,
+    ProviderSettings,
+    RouteSettings,
+    RouteTarget,
+    Settings,
+    TargetSettings,
+    Timeouts,
+)
 
 MASK = "…"
 
+_OLLAMA_SETTINGS = (
+    "num_ctx",
+    "allow_client_options",
+    "load_timeout",
+    "overflow_while_loading",
+)
 _SHOWN_CHARACTERS = 4
 _LENGTH_TO_SHOW_ANY = 24
 _KEY_PREFIX = re.compile(r"(?:sk|gw)[-_]")
@@ -42,8 +59,9 @@ def describe_settings(settings: Settings) -> dict[str, Any]:
     """Return what is in force, ready for JSON.
 
     ``{"settings": {NAME: leaf}, "providers": {name: {setting: leaf}}, "models":
-    {name: leaf}, "warnings": [...]}`` where a leaf is ``{"value", "origin"}`` and
-    settings within settings (timeouts, headers, models) are mappings of leaves.
+    {...}, "cache": {setting: leaf}, "warnings": [...]}`` where a leaf is ``{"value",
+    "origin"}`` and settings within settings (timeouts, headers, models) are mappings of
+    leaves. A public model that is but another name is a leaf, others are mappings.
     """
     origins = settings.origins
     return {
@@ -57,8 +75,11 @@ def describe_settings(settings: Settings) -> dict[str, Any]:
             for name, provider in settings.providers.items()
         },
         "models": {
-            name: _leaf("/".join(target), origins, f"models.{name}")
-            for name, target in settings.models.items()
+            name: _describe_route(name, route, settings) for name, route in settings.models.items()
+        },
+        "cache": {
+            **_describe_cache(settings.cache, "cache", origins),
+            "max_bytes": _leaf(settings.cache_max_bytes, origins, "cache.max_bytes"),
         },
         "warnings": list(settings.warnings),
     }
@@ -103,9 +124,12 @@ def _describe_provider(provider: ProviderSettings, origins: Mapping[str, str]) -
         shown["proxy"] = mask_url(provider.proxy)
     if provider.ca_bundle:
         shown["ca_bundle"] = provider.ca_bundle
+    shown["max_retries"] = provider.max_retries
+    shown["max_concurrency"] = provider.max_concurrency
+    if provider.max_concurrency is not None:
+        shown["max_queue"] = provider.max_queue
     if provider.kind == "ollama":
-        shown["num_ctx"] = provider.num_ctx
-        shown["allow_client_options"] = provider.allow_client_options
+        shown.update((name, getattr(provider, name)) for name in _OLLAMA_SETTINGS)
     described = {name: _leaf(value, origins, f"{where}.{name}") for name, value in shown.items()}
     described["timeouts"] = {
         field.name: _leaf(
@@ -118,9 +142,7 @@ def _describe_provider(provider: ProviderSettings, origins: Mapping[str, str]) -
     }
     described["models"] = {
         model: {
-            field.name: _leaf(
-                _plain(getattr(model_settings, field.name)), origins, f"{where}.models"
-            )
+            field.name: _leaf(getattr(model_settings, field.name), origins, f"{where}.models")
             for field in fields(model_settings)
             if getattr(model_settings, field.name) is not None
         }
@@ -129,8 +151,58 @@ def _describe_provider(provider: ProviderSettings, origins: Mapping[str, str]) -
     return described
 
 
-def _leaf(value: Any, origins: Mapping[str, str], where: str) -> dict[str, Any]:
-    return {"value": value, "origin": origins.get(where, "default")}
+def _describe_route(name: str, route: RouteSettings, settings: Settings) -> dict[str, Any]:
+    where = f"models.{name}"
+    origins = settings.origins
+    first = route.targets[0]
+    if route == RouteSettings((RouteTarget(first.provider, first.model),), cache=settings.cache):
+        return _leaf(first.name, origins, where)
+    return {
+        "strategy": _leaf(route.strategy, origins, f"{where}.strategy"),
+        "targets": _leaf(
+            [target.name for target in route.targets], origins, f"{where}.targets", where
+        ),
+        "target_settings": {
+            target.name: {
+                setting: _leaf(value, origins, *_places(where, position, setting))
+                for setting, value in _given(target.settings)
+            }
+            for position, target in enumerate(route.targets)
+        },
+        "cache": _describe_cache(route.cache, f"{where}.cache", origins),
+    }
+
+
+def _places(where: str, position: int, setting: str) -> tuple[str, ...]:
+    """Return where a target's setting may have been given, the nearest first."""
+    target = f"{where}.targets[{position}]"
+    weights = (f"{where}.weights[{position}]",) if setting == "weight" else ()
+    return (f"{target}.{setting}", *weights, target, where)
+
+
+def _given(settings: TargetSettings) -> Iterator[tuple[str, Any]]:
+    """Yield what a public model says of a target; the rest is as the provider has it."""
+    for setting in fields(settings):
+        value = getattr(settings, setting.name)
+        if value != getattr(TargetSettings(), setting.name):
+            yield setting.name, value
+
+
+def _describe_cache(
+    cache: CacheSettings | None, where: str, origins: Mapping[str, str]
+) -> dict[str, Any]:
+    if cache is None:
+        return {"when": _leaf("asked", origins, where)}
+    return {
+        "when": _leaf(cache.when, origins, f"{where}.when", where),
+        "ttl": _leaf(cache.ttl, origins, f"{where}.ttl"),
+    }
+
+
+def _leaf(value: Any, origins: Mapping[str, str], *wheres: str) -> dict[str, Any]:
+    """Return a value with the origin of the first of ``wheres`` that has one."""
+    known = (origins[where] for where in wheres if where in origins)
+    return {"value": _plain(value), "origin": next(known, "default")}
 
 
 def _is_leaf(entry: Any) -> TypeGuard[dict[str, Any]]:
@@ -138,6 +210,15 @@ def _is_leaf(entry: Any) -> TypeGuard[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
+    """Return a value for JSON; of text, that from the environment may be a secret."""
+    if isinstance(value, InterpolatedText):
+        return MASK
+    if isinstance(value, Price):
+        return value._asdict()
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
     return sorted(value) if isinstance(value, frozenset) else value
 
 
@@ -148,4 +229,6 @@ def _as_text(value: Any) -> str:
         return "on" if value else "off"
     if isinstance(value, list):
         return ", ".join(value)
+    if isinstance(value, dict):
+        return json.dumps(value)
     return f"{value:g}" if isinstance(value, float) else str(value)

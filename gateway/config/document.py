@@ -55,10 +55,23 @@ def dotted(path: ValuePath) -> str:
     return "".join(parts).removeprefix(".")
 
 
-def read_document(
-    path: Path, name: str, variables: Mapping[str, str], problems: list[str]
+def read_text(path: Path, name: str) -> str:
+    """Return the text of the file at ``path``, called ``name`` in messages.
+
+    Raises ``ConfigurationError`` where it can't be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{name}: there is no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{name} can't be read: {error}") from error
+
+
+def parse_document(
+    text: str, name: str, variables: Mapping[str, str], problems: list[str]
 ) -> Document:
-    """Read the YAML file at ``path``, called ``name`` in messages.
+    """Parse the YAML ``text`` of the file called ``name`` in messages.
 
     ``${NAME}`` becomes the text of ``variables[NAME]`` and ``$${`` becomes ``${``.
     Duplicate keys and unset variables are noted in ``problems``, and what they
@@ -66,11 +79,7 @@ def read_document(
     what the file says.
     """
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8-sig"), yaml.SafeLoader)
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"{name}: there is no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{name} can't be read: {error}") from error
+        root = yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1

@@ -20,6 +20,9 @@ DOTENV_NAME = ".env"
 BANNER_VARIABLE = "GATEWAY_BANNER"
 """Set by ``python -m gateway serve`` for the server it starts; not a setting."""
 
+GENERATION_VARIABLE = "GATEWAY_GENERATION"
+"""Set by ``gunicorn.conf.py`` for its workers: ``server:generation``; not a setting."""
+
 
 class Variable(NamedTuple):
     """One setting: ``default`` is the text that stands for it when it is unset or empty."""
@@ -47,6 +50,8 @@ VARIABLES = (
     Variable("OLLAMA_BASE_URL", "", values.parse_base_url),
     Variable("OPENAI_API_KEY", "", values.parse_credential),
     Variable("OPENAI_BASE_URL", "", values.parse_base_url),
+    Variable("MAX_RETRIES", "2", values.parse_integer(0)),
+    Variable("FALLBACK_MODEL", "", str),
     Variable("GATEWAY_API_KEYS", "", values.parse_api_keys),
     Variable("ADMIN_API_KEYS", "", values.parse_api_keys),
     Variable("RATE_LIMIT", "60/minute", values.parse_rate),
@@ -60,17 +65,17 @@ VARIABLES = (
     Variable("FIRST_BYTE_TIMEOUT", "300", values.parse_seconds),
     Variable("IDLE_TIMEOUT", "300", values.parse_seconds),
     Variable("REQUEST_TIMEOUT", "900", values.parse_seconds),
+    Variable("GRACEFUL_TIMEOUT", "25", values.parse_seconds),
     Variable("PING_AFTER", "15", values.parse_seconds),
     Variable("MAX_REQUEST_BYTES", "32 MiB", values.parse_size),
     Variable("GATEWAY_CONFIG", "", str),
 )
 
 _NAMES = frozenset(variable.name for variable in VARIABLES)
+_NO_SETTINGS = frozenset({BANNER_VARIABLE, GENERATION_VARIABLE})
 _PREFIX = "GATEWAY_"
 _WITHOUT_EFFECT = {
     "TOKEN_RATE_LIMIT": "token limits",
-    "MAX_RETRIES": "retries",
-    "FALLBACK_MODEL": "fallback models",
     "USAGE_RETENTION_DAYS": "usage records",
     "AZURE_OPENAI_ENDPOINT": "Azure provider",
     "AZURE_OPENAI_API_KEY": "Azure provider",
@@ -130,7 +135,7 @@ def find_unknown(given: Mapping[str, Given], problems: list[str]) -> list[str]:
     ]
     for name in sorted(given):
         is_ours = name.startswith(_PREFIX) or given[name].origin.startswith(DOTENV_NAME)
-        if not is_ours or name in (*_NAMES, *_WITHOUT_EFFECT, BANNER_VARIABLE):
+        if not is_ours or name in (*_NAMES, *_WITHOUT_EFFECT, *_NO_SETTINGS):
             continue
         near = difflib.get_close_matches(name, _NAMES, n=1, cutoff=0.8)
         if near:

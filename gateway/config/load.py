@@ -12,30 +12,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.config.document import Document, read_document
+from gateway.config.document import Document, dotted, parse_document
 from gateway.config.environment import (
     VARIABLES,
     Given,
-    current_environment,
     describe_variable,
     find_unknown,
     parse_environment,
-    read_environment,
 )
+from gateway.config.fields import suggest
 from gateway.config.local_ollama import is_ollama_listening
 from gateway.config.providers import ProviderBuilder, choose_default
-from gateway.config.schemas import find_structure_problems, suggest
-from gateway.config.settings import (
-    DEMO_KIND,
-    DEMO_MODEL,
-    SQLITE_PREFIX,
-    ProviderSettings,
-    Settings,
-)
+from gateway.config.routes import RouteBuilder, build_cache
+from gateway.config.schemas import find_structure_problems
+from gateway.config.settings import SQLITE_PREFIX, Settings
+from gateway.config.sources import Sources, read_sources
 from gateway.config.values import is_loopback
 from gateway.errors import ConfigurationError
-
-CONFIG_NAME = "gateway.yaml"
 
 
 def load_settings(
@@ -51,39 +44,61 @@ def load_settings(
     only when no provider is configured. Raises one ``ConfigurationError`` that
     lists everything that is wrong, a line each.
     """
-    directory = Path.cwd() if directory is None else directory
-    problems: list[str] = []
-    environ = current_environment() if environ is None else environ
-    given = read_environment(environ, directory, problems)
+    sources = read_sources(environ, directory, is_listening=is_listening)
+    return load_from(sources, sources.read_text())
+
+
+def load_from(sources: Sources, text: str | None) -> Settings:
+    """Return the settings that ``sources`` make with ``text`` as ``gateway.yaml`` (None: no file).
+
+    Raises one ``ConfigurationError`` that lists everything that is wrong, a line each.
+    """
+    given = sources.given
+    problems = list(sources.problems)
     parsed = parse_environment(given, problems)
     warnings = find_unknown(given, problems)
-    document, document_path = _find_document(parsed, given, directory, problems)
+    document = Document("")
+    if text is not None:
+        variables = {variable: found.text for variable, found in given.items()}
+        document = parse_document(text, sources.config_name, variables, problems)
     content, wrong = find_structure_problems(document.content)
     problems += [document.describe(path, message) for path, message in wrong]
 
-    builder = ProviderBuilder(document, document_path.parent, parsed, given)
-    providers = builder.build_all(content["providers"], is_listening)
+    builder = ProviderBuilder(document, sources.config_path.parent, parsed, given)
+    providers = builder.build_all(content["providers"], sources.is_listening)
     problems += builder.problems
     # A provider with a mistake in it was still meant to be there.
-    meant = document.content.get("providers")
-    names = [*providers, *(meant if isinstance(meant, dict) else ())]
+    names = [*providers, *_meant(document, "providers")]
     default_provider = parsed.get("AI_PROVIDER", choose_default(providers))
     if "AI_PROVIDER" in parsed and default_provider not in names:
         problems.append(_describe_default(default_provider, names, given))
-    models = _resolve_models(content["models"], providers, names, document, problems)
+    router = RouteBuilder(document, providers, names)
+    cache = build_cache(content["cache"], None) if "cache" in content else None
+    models = router.build_all(content["models"], cache)
+    problems += router.problems
+    fallback = parsed.get("FALLBACK_MODEL")
+    wrong_name = fallback and router.find_wrong_name(
+        fallback, _meant(document, "models"), default_provider
+    )
+    if wrong_name:
+        problems.append(describe_variable("FALLBACK_MODEL", given["FALLBACK_MODEL"], wrong_name))
     _check_together(parsed, given, problems)
     if problems:
         raise ConfigurationError("\n".join(problems))
 
-    own = {field: parsed[name] for name, field in _own_fields() if name in parsed}
-    own.setdefault("web_concurrency", _count_cores())
-    own["database_url"] = _anchor(own.get("database_url", Settings.database_url), directory)
+    own = _build_own(parsed, sources.directory)
     origins = {name: given[name].origin for name in parsed}
-    origins.update((f"models.{name}", document.origin(("models", name))) for name in models)
+    origins.update(
+        (dotted(path), document.origin(path)) for path in document.lines if path[0] != "providers"
+    )
+    if "max_bytes" in content.get("cache", {}):
+        own["cache_max_bytes"] = content["cache"]["max_bytes"]
     return Settings(
         providers=providers,
         default_provider=default_provider,
         models=models,
+        limited_targets=router.limits,
+        cache=cache,
         timeouts=builder.build_timeouts(),
         gateway_config=document.name or None,
         warnings=(*warnings, *builder.warnings),
@@ -92,22 +107,36 @@ def load_settings(
     )
 
 
+def load_environment(sources: Sources) -> Settings:
+    """Return the settings of the environment alone, without any provider, whatever the file says.
+
+    Raises ``ConfigurationError`` as ``load_from`` does.
+    """
+    problems = list(sources.problems)
+    parsed = parse_environment(sources.given, problems)
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return Settings({}, "", **_build_own(parsed, sources.directory))
+
+
+def _build_own(parsed: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+    """Return the fields of ``Settings`` that are each one variable."""
+    own = {field: parsed[name] for name, field in _own_fields() if name in parsed}
+    own.setdefault("web_concurrency", _count_cores())
+    own["database_url"] = _anchor(own.get("database_url", Settings.database_url), directory)
+    return own
+
+
+def _meant(document: Document, section: str) -> list[str]:
+    """Return the names in a section as they are written, also of entries with a mistake."""
+    entries = document.content.get(section)
+    return list(entries) if isinstance(entries, dict) else []
+
+
 def _own_fields() -> list[tuple[str, str]]:
     """Return (variable, field of ``Settings``) for those that are the same thing."""
     known = set(Settings.__dataclass_fields__) - {"gateway_config"}
     return [(v.name, v.name.lower()) for v in VARIABLES if v.name.lower() in known]
-
-
-def _find_document(
-    parsed: Mapping[str, Any], given: Mapping[str, Given], directory: Path, problems: list[str]
-) -> tuple[Document, Path]:
-    """Read the file that ``GATEWAY_CONFIG`` names, or ``gateway.yaml`` if there is one."""
-    name = parsed.get("GATEWAY_CONFIG", CONFIG_NAME)
-    path = directory / name
-    if "GATEWAY_CONFIG" not in parsed and not path.exists():
-        return Document(""), path
-    variables = {variable: found.text for variable, found in given.items()}
-    return read_document(path, name, variables, problems), path
 
 
 def _describe_default(name: str, names: list[str], given: Mapping[str, Given]) -> str:
@@ -115,29 +144,6 @@ def _describe_default(name: str, names: list[str], given: Mapping[str, Given]) -
     if name == "openai":
         message += "; set OPENAI_API_KEY or OPENAI_BASE_URL"
     return describe_variable("AI_PROVIDER", given["AI_PROVIDER"], message)
-
-
-def _resolve_models(
-    targets: Mapping[str, str],
-    providers: Mapping[str, ProviderSettings],
-    names: list[str],
-    document: Document,
-    problems: list[str],
-) -> dict[str, tuple[str, str]]:
-    models: dict[str, tuple[str, str]] = {}
-    for public_name, target in targets.items():
-        provider, _, model = target.partition("/")
-        models[public_name] = (provider, model)
-        message = None
-        if provider not in names:
-            message = f"no provider {provider!r} is configured{suggest(provider, names)}"
-        elif (
-            provider in providers and providers[provider].kind == DEMO_KIND and model != DEMO_MODEL
-        ):
-            message = f"a provider of kind demo has only the model {DEMO_MODEL}, not {model!r}"
-        if message:
-            problems.append(document.describe(("models", public_name), message))
-    return models
 
 
 def _check_together(

@@ -29,6 +29,19 @@ TIMEOUT_VARIABLES = {
     "request": "REQUEST_TIMEOUT",
 }
 
+_PLAIN = (
+    "proxy",
+    "num_ctx",
+    "allow_client_options",
+    "headers",
+    "max_concurrency",
+    "max_queue",
+    "max_retries",
+    "load_timeout",
+    "overflow_while_loading",
+)
+"""Settings that are taken as they were read."""
+
 _FROM_ENVIRONMENT = {
     "ollama": {"base_url": "OLLAMA_BASE_URL"},
     "openai": {"base_url": "OPENAI_BASE_URL", "api_key": "OPENAI_API_KEY"},
@@ -101,7 +114,8 @@ class ProviderBuilder:
         keys = filled.get("api_keys") or ((filled["api_key"],) if "api_key" in filled else ())
         if not keys and base_url == DEFAULT_BASE_URLS["openai"] and "headers" not in filled:
             self.warnings.append(f"provider {name} has no API key; {base_url} will refuse it")
-        plain = ("proxy", "num_ctx", "allow_client_options", "headers")
+        if "max_retries" not in filled:
+            filled["max_retries"] = self._retries_elsewhere(name)
         return ProviderSettings(
             name=name,
             kind=kind,
@@ -113,7 +127,7 @@ class ProviderBuilder:
                 model: _build_model(settings)
                 for model, settings in filled.get("models", {}).items()
             },
-            **{setting: filled[setting] for setting in plain if setting in filled},
+            **{setting: filled[setting] for setting in _PLAIN if setting in filled},
         )
 
     def _fill_in(self, name: str, entry: dict[str, Any]) -> dict[str, Any]:
@@ -156,6 +170,12 @@ class ProviderBuilder:
                 where = f"providers.{name}.timeouts.{field.name}"
                 self.origins[where] = self._origin_of(variable)
         return replace(self.build_timeouts(), **given)
+
+    def _retries_elsewhere(self, name: str) -> int:
+        """Return how often a provider is asked again where its entry says nothing."""
+        if "MAX_RETRIES" in self.parsed:
+            self.origins[f"providers.{name}.max_retries"] = self._origin_of("MAX_RETRIES")
+        return int(self.parsed.get("MAX_RETRIES", ProviderSettings.max_retries))
 
     def _note_origin(self, name: str, *setting: str) -> None:
         where = ".".join(("providers", name, *setting))

@@ -9,11 +9,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
 
 SQLITE_PREFIX = "sqlite:///"
 DEMO_KIND = "demo"
 DEMO_MODEL = "echo"
 """The only model that a provider of kind demo has."""
+
+Strategy = Literal["fallback", "weighted", "least_busy", "fastest", "cheapest"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+"""How one of several targets is chosen; the first is the default."""
+
+CacheRule = Literal["deterministic", "always"]
+CACHE_RULES: tuple[CacheRule, ...] = get_args(CacheRule)
+"""Which answers are kept unasked; the first is the default."""
+
+CAPABILITIES = (
+    "completion",
+    "tools",
+    "vision",
+    "audio",
+    "thinking",
+    "json_schema",
+    "embedding",
+    "insert",
+    "image",
+)
+"""What a model can be said to take: Ollama's names, and ``json_schema`` as a response format."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +57,9 @@ class ModelSettings:
     context_length: int | None = None
 
 
+_NOTHING_CONFIGURED = ModelSettings()
+
+
 @dataclass(frozen=True)
 class ProviderSettings:
     """One configured upstream. ``base_url`` has no trailing slash; ``api_keys`` are used in turn.
@@ -52,14 +77,86 @@ class ProviderSettings:
     ca_bundle: str | None = None
     num_ctx: int | None = None
     allow_client_options: bool = False
+    max_concurrency: int | None = None
+    """Requests open at the same time, over all workers; None: no limit."""
+
+    max_queue: int = 100
+    """Requests that may wait for one of ``max_concurrency``."""
+
+    max_retries: int = 2
+    load_timeout: float = 300.0
+    """Seconds a model may take to load, where the provider tells that it does."""
+
+    overflow_while_loading: bool = False
     models: Mapping[str, ModelSettings] = field(default_factory=dict)
 
     def model_settings(self, model: str) -> ModelSettings:
         """Return what is configured for ``model``, with the provider's ``num_ctx`` as default."""
-        configured = self.models.get(model, ModelSettings())
+        configured = self.models.get(model, _NOTHING_CONFIGURED)
         if configured.num_ctx is None and self.num_ctx is not None:
             return ModelSettings(self.num_ctx, configured.capabilities, configured.context_length)
         return configured
+
+
+class Price(NamedTuple):
+    """What tokens cost, in US dollars per million."""
+
+    input: float
+    output: float
+
+
+@dataclass(frozen=True)
+class TargetSettings:
+    """What a public model says of one of its targets; None: what the provider has holds.
+
+    ``set`` and ``drop`` change the parameters of a request. ``first_byte_timeout``
+    is in seconds, ``context_length`` in tokens. The limits hold over all workers,
+    and by whatever name the target is reached.
+    """
+
+    weight: float = 1.0
+    set: Mapping[str, Any] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    capabilities: frozenset[str] | None = None
+    context_length: int | None = None
+    first_byte_timeout: float | None = None
+    max_concurrency: int | None = None
+    max_queue: int = 100
+    price: Price | None = None
+
+
+@dataclass(frozen=True)
+class RouteTarget:
+    """One target of a public model: a provider's name and its model."""
+
+    provider: str
+    model: str
+    settings: TargetSettings = TargetSettings()
+
+    @property
+    def name(self) -> str:
+        """Return ``provider/model``."""
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(frozen=True)
+class CacheSettings:
+    """Which answers are kept for exact repeats without being asked to, for ``ttl`` seconds."""
+
+    ttl: float = 300.0
+    when: CacheRule = "deterministic"
+
+
+@dataclass(frozen=True)
+class RouteSettings:
+    """A public model: one target or more. ``cache`` is None where only the client can ask for it.
+
+    ``cache`` is what holds for this model, the settings for all models already counted in.
+    """
+
+    targets: tuple[RouteTarget, ...]
+    strategy: Strategy = "fallback"
+    cache: CacheSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +166,35 @@ class Target:
     provider: ProviderSettings
     model: str
     requested_model: str
+    settings: TargetSettings = TargetSettings()
+
+    @property
+    def name(self) -> str:
+        """Return ``provider/model``, which tells targets apart everywhere."""
+        return f"{self.provider.name}/{self.model}"
+
+    @property
+    def first_byte_timeout(self) -> float:
+        """Return the seconds until its first byte has to be there."""
+        own = self.settings.first_byte_timeout
+        return self.provider.timeouts.first_byte if own is None else own
+
+    @property
+    def capabilities(self) -> frozenset[str] | None:
+        """Return what the configuration says it can take, None where it says nothing."""
+        own = self.settings.capabilities
+        return self.provider.model_settings(self.model).capabilities if own is None else own
+
+    @property
+    def context_length(self) -> int | None:
+        """Return the longest context in tokens that the configuration gives it, if any.
+
+        With ``num_ctx`` Ollama takes no more than that, whatever the model could.
+        """
+        if self.settings.context_length is not None:
+            return self.settings.context_length
+        model = self.provider.model_settings(self.model)
+        return model.context_length if model.num_ctx is None else model.num_ctx
 
 
 @dataclass(frozen=True)
@@ -84,8 +210,16 @@ class Settings:
 
     providers: Mapping[str, ProviderSettings]
     default_provider: str
-    models: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Public name to (provider's name, its model)."""
+    models: Mapping[str, RouteSettings] = field(default_factory=dict)
+    """The public models by name."""
+
+    limited_targets: Mapping[str, TargetSettings] = field(default_factory=dict)
+    """``provider/model`` to its own ``max_concurrency`` and ``max_queue``, where it has them."""
+
+    cache: CacheSettings | None = None
+    """Which answers of any model are kept; None: only those a client asks to be kept."""
+
+    cache_max_bytes: int = 256 * 1024 * 1024
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -102,7 +236,10 @@ class Settings:
     log_level: str = "info"
     log_format: str = "text"
     log_content: bool = False
+    max_retries: int = 2
+    fallback_model: str | None = None
     timeouts: Timeouts = Timeouts()
+    graceful_timeout: float = 25.0
     ping_after: float = 15.0
     max_request_bytes: int = 32 * 1024 * 1024
     gateway_config: str | None = None

@@ -1,267 +1,176 @@
 """Chat and embeddings from the model's name to the answer.
 
-Knows settings, providers, exchanges and the record of a request. Must not know
-any one provider's or dialect's format, nor HTTP frameworks.
+Knows routes, the cache and the record of a request. Must not know any one
+provider's or dialect's format, nor HTTP frameworks.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from gateway.config.settings import Settings, Target
-from gateway.errors import GatewayError, UpstreamError
-from gateway.inference.catalog import Catalog
-from gateway.inference.gather import gather, has_content, merge
-from gateway.inference.redaction import redact_error
-from gateway.providers.base import Provider
-from gateway.routing import resolve_target
+from gateway.config.settings import CacheSettings, Target
+from gateway.inference.asked import Asked, asked_at, asked_of, stored_headers
+from gateway.inference.attempt import Attempt, Backends, ChatAttempt, EmbeddingsAttempt
+from gateway.inference.chat import Chat, ChatAnswer, begin_stream, waiting
+from gateway.inference.journey import Journey
+from gateway.inference.loading import Loading
+from gateway.inference.places import Places
+from gateway.resilience.breaker import Breakers
+from gateway.resilience.cache import AnswerCache, Hit, Question, finish
+from gateway.routing import Latency, Route, able_targets, order_targets, resolve_route
 from gateway.telemetry import RequestRecord
-from gateway.transport import Exchange, UnexpectedStatusError, Upstream, Watch, wait_any
-from gateway.types import (
-    ChatCall,
-    ChatCompletion,
-    ChatRequest,
-    Chunk,
-    EmbeddingsRequest,
-    UpstreamRequest,
-)
+from gateway.transport import Watch
+from gateway.types import ChatCompletion, ChatRequest, EmbeddingsRequest
 
-MAX_ANSWER_BYTES = 32 * 1024 * 1024
-MAX_GATHERED_BYTES = 64 * 1024 * 1024
-"""What a provider may send for a whole answer that it streams, with all that is around the text."""
+BuildCache = Callable[[CacheSettings | None], AnswerCache]
+"""Returns the cache for what is configured of a public model's answers."""
 
-MAX_EMBEDDINGS_BYTES = 256 * 1024 * 1024
+_random = random.Random()
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What was asked of whom; ``dropped_params`` are the names of what can't be honoured."""
+class Resilience:
+    """What stands between a request and its targets."""
 
-    target: Target
-    dropped_params: tuple[str, ...]
-
-
-class ChatAnswer:
-    """A chat answer under way: the chunks to come, and the upstreams to let go.
-
-    ``batches`` yields lists of chunks, ``[]`` when nothing came for a while, and
-    raises ``GatewayError``. ``close`` may be called at any time, more than once.
-    """
-
-    def __init__(self, asked: Asked, batches: Iterator[list[Chunk]], exchanges: list[Exchange]):
-        self.asked = asked
-        self.batches = batches
-        self._exchanges = exchanges
-
-    def close(self, *, finished: bool = False) -> None:
-        """Let go of the upstreams; ``finished`` tells that the batches have ended by themselves."""
-        _close(self._exchanges, finished)
+    breakers: Breakers
+    places: Places
+    loading: Loading
+    build_cache: BuildCache
 
 
 class Inference:
-    """The use cases over the configured providers."""
+    """The use cases over the configured providers.
 
-    def __init__(
-        self,
-        settings: Settings,
-        providers: Mapping[str, Provider],
-        upstreams: Mapping[str, Upstream],
-        catalog: Catalog,
-    ) -> None:
-        self._settings = settings
-        self._providers = providers
-        self._upstreams = upstreams
-        self._catalog = catalog
+    ``cache_control`` is the client's header of that name ("" without one).
+    """
+
+    def __init__(self, backends: Backends, resilience: Resilience) -> None:
+        self._backends = backends
+        self._resilience = resilience
 
     def complete_chat(
-        self, request: ChatRequest, watch: Watch, record: RequestRecord
+        self, request: ChatRequest, watch: Watch, record: RequestRecord, cache_control: str = ""
     ) -> tuple[Asked, ChatCompletion]:
         """Return the whole answer; raises ``GatewayError``."""
-        target, provider, call = self._build_chat(request, watch, record)
-        asked = Asked(target, tuple(call.dropped_params))
-        exchanges: list[Exchange] = []
-        finished = False
-        try:
-            if call.streamed:
-                chunks = self._run(call, target, watch, exchanges, MAX_GATHERED_BYTES)
-                completion = gather(_metered(chunks, record, self._settings.log_content))
-            else:
-                body = self._read(call.requests[0], target, watch, exchanges, MAX_ANSWER_BYTES)
-                completion = call.parse_response(body)
-                record.first_token = time.monotonic()
-            finished = True
-        except (GatewayError, UnexpectedStatusError) as error:
-            raise self._mapped(error, target, provider) from error
-        finally:
-            _close(exchanges, finished)
-        _record_completion(completion, record, self._settings.log_content)
-        return asked, completion
+        return self._chat(request, watch, record, cache_control, is_whole=True).complete()
 
-    def stream_chat(self, request: ChatRequest, watch: Watch, record: RequestRecord) -> ChatAnswer:
+    def stream_chat(
+        self, request: ChatRequest, watch: Watch, record: RequestRecord, cache_control: str = ""
+    ) -> ChatAnswer:
         """Return the answer as a stream, once its first content has come or a ping is due.
 
-        Until then every failure is raised; afterwards it is raised by ``batches``.
+        Until then every failure is raised; afterwards it is raised by its batches.
         """
-        target, provider, call = self._build_chat(request, watch, record)
-        exchanges: list[Exchange] = []
-        chunks = self._guarded(self._run(call, target, watch, exchanges), target, provider)
-        batches = _metered(chunks, record, self._settings.log_content)
-        held: list[Chunk] = []
-        try:
-            for batch in batches:
-                held += batch
-                if record.first_token is not None or time.monotonic() >= watch.next_ping:
-                    break
-        except BaseException:
-            _close(exchanges)
-            raise
-        asked = Asked(target, tuple(call.dropped_params))
-        return ChatAnswer(asked, _prepended(held, batches), exchanges)
+        chat = self._chat(request, watch, record, cache_control, is_whole=False)
+        return begin_stream(chat, watch)
 
     def embed(
-        self, request: EmbeddingsRequest, watch: Watch, record: RequestRecord
-    ) -> tuple[Asked, dict[str, object]]:
+        self,
+        request: EmbeddingsRequest,
+        watch: Watch,
+        record: RequestRecord,
+        cache_control: str = "",
+    ) -> tuple[Asked, dict[str, Any]]:
         """Return OpenAI's list of embeddings, as the provider gave it; raises ``GatewayError``."""
-        target, provider = self._resolve(request["model"], watch, record)
-        call = provider.build_embeddings(request, target)
-        record.attempts = 1
-        exchanges: list[Exchange] = []
-        try:
-            body = self._read(call.request, target, watch, exchanges, MAX_EMBEDDINGS_BYTES)
-            embeddings = call.parse_response(body)
-        except (GatewayError, UnexpectedStatusError) as error:
-            raise self._mapped(error, target, provider) from error
-        finally:
-            _close(exchanges)
+        route = self._resolve(request, watch, record)
+        question = Question(record.tenant, "embeddings", record.model, request, cache_control)
+        cache = self._resilience.build_cache(route.cache)
+        found = finish(cache.look_up(question, waiting(watch)))
+        record.cache = found.status
+        if isinstance(found, Hit):
+            record.usage = found.answer.get("usage")
+            return asked_of(found), found.answer
+
+        def start(target: Target, first_byte: float) -> Attempt:
+            return EmbeddingsAttempt(self._backends, request, target, watch, first_byte)
+
+        with found:
+            journey = self._depart(self._order(route), route, start, watch, record, is_whole=True)
+            embeddings = journey.complete()
+            found.store(embeddings, stored_headers(asked_at(journey)))
         record.usage = embeddings.get("usage")
-        return Asked(target, tuple(call.dropped_params)), embeddings
+        return asked_at(journey), embeddings
 
-    def _resolve(self, model: str, watch: Watch, record: RequestRecord) -> tuple[Target, Provider]:
-        record.model = model
-        target = resolve_target(self._settings, model)
-        record.provider = target.provider.name
-        record.upstream_model = target.model
-        watch.deadline = record.started + target.provider.timeouts.request
-        return target, self._providers[target.provider.name]
-
-    def _build_chat(
-        self, request: ChatRequest, watch: Watch, record: RequestRecord
-    ) -> tuple[Target, Provider, ChatCall]:
-        target, provider = self._resolve(request["model"], watch, record)
-        if self._settings.log_content:
-            record.prompt = str(request["messages"])
-        info = self._catalog.model_info(target) if provider.needs_model_info(request) else None
-        call = provider.build_chat(request, target, info)
-        record.attempts = 1
-        return target, provider, call
-
-    def _run(
+    def _chat(
         self,
-        call: ChatCall,
-        target: Target,
+        request: ChatRequest,
         watch: Watch,
-        exchanges: list[Exchange],
-        limit: int | None = None,
-    ) -> Iterator[list[Chunk]]:
-        """Send all requests of a call and yield their chunks as they come.
+        record: RequestRecord,
+        cache_control: str,
+        *,
+        is_whole: bool,
+    ) -> Chat:
+        route = self._resolve(request, watch, record)
 
-        Raises ``UpstreamError`` where one answer has more than ``limit`` bytes.
-        """
-        upstream = self._upstreams[target.provider.name]
-        for request in call.requests:
-            exchanges.append(upstream.send(request, watch))
-        if len(exchanges) == 1:
-            yield from call.iter_chunks(_limited(exchanges[0].iter_pieces(), limit), 0)
-            return
-        streams = [
-            call.iter_chunks(_limited(exchange.iter_pieces(wait=False), limit), index)
-            for index, exchange in enumerate(exchanges)
-        ]
+        def start(target: Target, first_byte: float) -> Attempt:
+            return ChatAttempt(
+                self._backends, request, target, watch, first_byte, is_whole=is_whole
+            )
 
-        def wait(running: list[int]) -> bool:
-            return wait_any([exchanges[index] for index in running], watch)
+        def depart() -> Journey:
+            model_info = self._backends.catalog.model_info
+            targets = able_targets(self._order(route), request, model_info)
+            return self._depart(targets, route, start, watch, record, is_whole=is_whole)
 
-        yield from merge(streams, wait)
+        return Chat(
+            self._resilience.build_cache(route.cache),
+            Question(record.tenant, "chat", record.model, request, cache_control),
+            depart,
+            watch,
+            record,
+            with_content=self._backends.settings.log_content,
+        )
 
-    def _read(
+    def _resolve(self, request: dict[str, Any], watch: Watch, record: RequestRecord) -> Route:
+        record.model = request["model"]
+        if self._backends.settings.log_content:
+            record.prompt = str(request.get("messages") or request.get("input"))
+        route = resolve_route(self._backends.settings, record.model)
+        longest = max(each.provider.timeouts.request for each in route.candidates)
+        watch.deadline = min(watch.deadline, record.started + longest)
+        return route
+
+    def _depart(
         self,
-        request: UpstreamRequest,
-        target: Target,
+        targets: Sequence[Target],
+        route: Route,
+        start: Callable[[Target, float], Attempt],
         watch: Watch,
-        exchanges: list[Exchange],
-        limit: int,
-    ) -> bytes:
-        exchanges.append(self._upstreams[target.provider.name].send(request, watch))
-        return exchanges[0].read(limit)
+        record: RequestRecord,
+        *,
+        is_whole: bool,
+    ) -> Journey:
+        tools = self._resilience
+        return Journey(
+            targets,
+            start,
+            watch,
+            record,
+            tools.breakers,
+            tools.places,
+            tools.loading,
+            is_whole=is_whole,
+            is_timed=route.strategy == "fastest",
+        )
 
-    def _guarded(
-        self, batches: Iterator[list[Chunk]], target: Target, provider: Provider
-    ) -> Iterator[list[Chunk]]:
-        try:
-            yield from batches
-        except (GatewayError, UnexpectedStatusError) as error:
-            raise self._mapped(error, target, provider) from error
+    def _order(self, route: Route) -> list[Target]:
+        loads: dict[str, int] = {}
+        latencies: dict[str, Latency] = {}
+        if len(route.targets) > 1 and route.strategy == "least_busy":
+            loads = self._resilience.places.open_requests(route.targets)
+        elif len(route.targets) > 1 and route.strategy == "fastest":
+            latencies = self._latencies(route.targets)
+        return order_targets(route, loads, latencies, _random)
 
-    def _mapped(
-        self, error: GatewayError | UnexpectedStatusError, target: Target, provider: Provider
-    ) -> GatewayError:
-        if isinstance(error, UnexpectedStatusError):
-            error = provider.parse_error(error.status, error.headers, error.body, target)
-        return redact_error(error, target.provider)
-
-
-def _limited(pieces: Iterator[bytes], limit: int | None) -> Iterator[bytes]:
-    if limit is None:
-        yield from pieces
-        return
-    size = 0
-    for piece in pieces:
-        size += len(piece)
-        if size > limit:
-            raise UpstreamError(f"The provider's answer is longer than {limit} bytes.")
-        yield piece
-
-
-def _metered(
-    batches: Iterator[list[Chunk]], record: RequestRecord, with_content: bool
-) -> Iterator[list[Chunk]]:
-    """Note in ``record`` what goes by: first content, usage, finish reason, number of chunks."""
-    for batch in batches:
-        if batch:
-            record.chunks += len(batch)
-            if record.first_token is None and any(map(has_content, batch)):
-                record.first_token = time.monotonic()
-            for chunk in batch:
-                if chunk.get("usage"):
-                    record.usage = chunk["usage"]
-                for choice in chunk.get("choices", ()):
-                    if choice.get("finish_reason"):
-                        record.finish_reason = choice["finish_reason"] or ""
-                    if with_content:
-                        record.answer.append((choice.get("delta") or {}).get("content") or "")
-        yield batch
-
-
-def _record_completion(
-    completion: ChatCompletion, record: RequestRecord, with_content: bool
-) -> None:
-    record.usage = completion.get("usage") or record.usage
-    for choice in completion.get("choices", ()):
-        record.finish_reason = choice.get("finish_reason") or ""
-        if with_content and not record.answer:
-            record.answer.append((choice.get("message") or {}).get("content") or "")
-
-
-def _prepended(held: list[Chunk], batches: Iterator[list[Chunk]]) -> Iterator[list[Chunk]]:
-    yield held
-    yield from batches
-
-
-def _close(exchanges: list[Exchange], finished: bool = False) -> None:
-    for exchange in exchanges:
-        if finished:
-            exchange.finish()
-        else:
-            exchange.close()
+    def _latencies(self, targets: Sequence[Target]) -> dict[str, Latency]:
+        breakers = self._resilience.breakers
+        known: dict[str, Latency] = {}
+        for target in targets:
+            seconds = breakers.time_to_first_token(target.name)
+            age = breakers.measured_ago(target.name)
+            if seconds is not None and age is not None:
+                known[target.name] = Latency(seconds, age)
+        return known

@@ -5,7 +5,7 @@ Must not know Flask, sockets, or any one provider.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from gateway.config.settings import Target
@@ -55,6 +55,21 @@ class Provider(Protocol):
 
     def parse_model_info(self, model: str, body: bytes) -> ModelInfo:
         """Parse that description."""
+
+    def build_loaded_models(self) -> UpstreamRequest | None:
+        """Return the request for the models that are in memory; None where none has to be loaded.
+
+        It must load nothing itself. None, too, where the provider can't tell.
+        """
+
+    def parse_loaded_models(self, body: bytes) -> frozenset[str]:
+        """Parse that list of names; raises ``UpstreamError`` where it is not one."""
+
+    def is_among(self, names: Collection[str], model: str) -> bool:
+        """Tell whether ``model`` is one of ``names``, which are the provider's own."""
+
+    def build_warm(self, target: Target) -> UpstreamRequest | None:
+        """Return the request that loads a model and generates nothing; None as above."""
 
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, target: Target

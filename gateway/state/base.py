@@ -1,15 +1,20 @@
-"""What the gateway shares between processes: the interface and its values.
+"""What the gateway shares between processes: the interface and what it hands out.
 
-Knows what a counter is. Must not know where counters are kept, nor what they
-count: no models, money or HTTP.
+Knows what counters, values and owners are. Must not know where they are kept,
+nor what they are about: no models, money or HTTP.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias, TypeVar
 
 from gateway.errors import ServiceUnavailableError
+
+_Result = TypeVar("_Result")
+Change: TypeAlias = Callable[[bytes | None], tuple[bytes | None, _Result]]
+"""A pure function from a value (None: there is none) to the new one (None: delete) and a result."""
 
 
 class StateUnavailableError(ServiceUnavailableError):
@@ -34,11 +39,12 @@ class Counter:
 
 
 class State(Protocol):
-    """Counters shared exactly by every process that opened the same place.
+    """Counters and values shared exactly by every process that opened the same place.
 
     A window begins with the first increment and lasts ``window`` seconds from
-    then on, whatever comes later. Every method raises StateUnavailableError.
-    Instances may be made before a fork and used in every process after it.
+    then on, whatever comes later. Values are small, up to 256 KiB. Every method
+    raises StateUnavailableError, except ``now`` and ``owner``. Instances may be
+    made before a fork and used in every process after it.
     """
 
     def increment(
@@ -58,6 +64,36 @@ class State(Protocol):
 
     def reset(self) -> None:
         """End every window."""
+
+    def update(self, key: str, change: Change[_Result], lifetime: float) -> _Result:
+        """Replace the value of ``key`` by what ``change`` makes of it; return its result.
+
+        Nobody else's change comes between. The new value lives ``lifetime``
+        seconds from now. If ``change`` returns the very object it was given,
+        nothing is written and the lifetime isn't renewed.
+
+        ``change`` may be called more than once, and under a lock: it must be
+        pure, quick, and never wait. What it raises is raised, and changes nothing.
+        """
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value, or None when there is none or its lifetime has passed."""
+
+    def now(self) -> float:
+        """Return seconds on a clock that all who share this state agree on.
+
+        No step of the wall clock moves it; values never outlive it.
+        """
+
+    @property
+    def owner(self) -> str:
+        """A token of this process, unique among all processes ever."""
+
+    def is_alive(self, owner: str) -> bool:
+        """Return whether the process with the token ``owner`` lives, as of 0.25 s ago at most.
+
+        False within 2 s of its death, however it died. May be used in a ``change``.
+        """
 
     def check(self) -> None:
         """Prove that counting works now."""

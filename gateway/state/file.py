@@ -1,11 +1,12 @@
 """Opening the state's file so that it can be trusted: LMDB, shared by this machine's processes.
 
-Knows files, boots and damage. Must not know what callers count.
+Knows files, boots and damage. Must not know what callers keep there.
 
 Writes are not synced to the disk: whatever a killed process had committed is in
 the system's page cache, so within one boot the file stays whole. A crash of the
 machine can tear it, and LMDB trusts what it reads; so each opening verifies it
-first. Windows of another boot are moved to this boot's clock.
+first. Windows of another boot are moved to this boot's clock; values are dropped, for
+the times and processes they speak of are gone.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ import lmdb
 import lmdb.verify
 
 from gateway.state.clock import Clock
-from gateway.state.counters import Window, delete_window, iter_windows, store_window
+from gateway.state.counters import COUNTERS
+from gateway.state.entries import Entry
+from gateway.state.values import VALUES
 
 MAP_SIZE = 64 * 1024 * 1024
 """Bytes the file may grow to; it is sparse, so that only what is used takes room on the disk."""
@@ -53,15 +56,17 @@ def open_environment(path: Path, clock: Clock, map_size: int = MAP_SIZE) -> lmdb
     start at once do this one after the other. Raises OSError and lmdb.Error.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _guarded(path) as guard:
+    with guarded(path) as guard:
         is_of_this_boot = guard.read() == clock.boot_id
         try:
             environment = _open(path, clock, map_size, rebase=not is_of_this_boot)
         except DAMAGE as error:
             _move_aside(path, str(error))
             environment = _open(path, clock, map_size)
-        guard.truncate(0)
-        guard.write(clock.boot_id)
+        if not is_of_this_boot:
+            # Not each time: who is killed half-way leaves a file that looks like another boot's.
+            guard.truncate(0)
+            guard.write(clock.boot_id)
         return environment
 
 
@@ -75,7 +80,7 @@ def file_identity(path: Path) -> tuple[int, ...]:
 
 def replace_damaged(path: Path, identity: tuple[int, ...], reason: str) -> None:
     """Move the file with ``identity`` aside, unless another process has done so already."""
-    with _guarded(path):
+    with guarded(path):
         try:
             is_in_place = file_identity(path) == identity
         except FileNotFoundError:
@@ -90,10 +95,11 @@ def _move_aside(path: Path, reason: str) -> None:
     for suffix in ("", "-lock"):
         if os.path.exists(f"{path}{suffix}"):
             os.replace(f"{path}{suffix}", f"{aside}{suffix}")
-    _log.error("%s is damaged (%s): moved to %s, and all limits start anew", path, reason, aside)
+    _log.error("%s is damaged (%s): moved to %s, and a new one is begun", path, reason, aside)
 
 
-def _open(path: Path, clock: Clock, map_size: int, *, rebase: bool = False) -> lmdb.Environment:
+def open_lmdb(path: Path, map_size: int) -> lmdb.Environment:
+    """Open or make the LMDB file ``path`` in its full size. Raises OSError and lmdb.Error."""
     environment = lmdb.open(
         str(path),
         map_size=map_size,
@@ -106,12 +112,30 @@ def _open(path: Path, clock: Clock, map_size: int, *, rebase: bool = False) -> l
         # A hole reads as zeros; past the end of the file the map would kill the process.
         if path.stat().st_size < map_size:
             os.truncate(path, map_size)
+        environment.reader_check()
+    except BaseException:
+        environment.close()
+        raise
+    return environment
+
+
+@contextmanager
+def guarded(path: Path) -> Iterator[TextIO]:
+    """Hold the lock under which the file is opened and replaced; it also holds the boot's id."""
+    with path.with_name(f"{path.name}-boot").open("a+") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        guard.seek(0)
+        yield guard
+
+
+def _open(path: Path, clock: Clock, map_size: int, *, rebase: bool = False) -> lmdb.Environment:
+    environment = open_lmdb(path, map_size)
+    try:
         with environment.begin(write=True) as txn:
             _verify(path)
             if rebase:
                 _rebase(txn, clock)
             txn.put(_WALL_OFFSET, _OFFSET.pack(clock.wall() - clock.now()))
-        environment.reader_check()
     except BaseException:
         environment.close()
         raise
@@ -133,22 +157,16 @@ def _verify(path: Path) -> None:
 
 def _rebase(txn: lmdb.Transaction, clock: Clock) -> None:
     """Move windows of another boot to this one's clock, by the wall clock; drop those ended."""
+    for key in list(VALUES.iter_keys(txn)):
+        VALUES.delete(txn, key)
     stored = txn.get(_WALL_OFFSET)
     if stored is None:
         return
     now = clock.now()
     shift = _OFFSET.unpack(stored)[0] - (clock.wall() - now)
-    for key, window in list(iter_windows(txn)):
-        delete_window(txn, key)
-        left = min(window.end + shift - now, window.length)
-        if left > 0:
-            store_window(txn, key, Window(window.value, now + left, window.length), None)
-
-
-@contextmanager
-def _guarded(path: Path) -> Iterator[TextIO]:
-    """Hold the lock under which the file is opened and replaced; it also holds the boot's id."""
-    with path.with_name(f"{path.name}-boot").open("a+") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        guard.seek(0)
-        yield guard
+    for key in list(COUNTERS.iter_keys(txn)):
+        window = COUNTERS.load(txn, key)
+        COUNTERS.delete(txn, key)
+        left = 0 if window is None else min(window.end + shift - now, window.length)
+        if window is not None and left > 0:
+            COUNTERS.store(txn, key, Entry(window.payload, now + left, window.length), None)

@@ -1,61 +1,46 @@
 """Shared state in a file on this machine, exact across all of its processes.
 
-Knows LMDB's transactions and how they fail. Must not know what is counted.
+Knows what each operation does to the file and how that fails. Must not know what is kept.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import struct
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import lmdb
 
-from gateway.state.base import Counter, StateUnavailableError
+from gateway.state.base import Change, Counter, StateUnavailableError
 from gateway.state.clock import Clock, load_clock
-from gateway.state.counters import (
-    NANOSECONDS,
-    delete_window,
-    encode_key,
-    increment_window,
-    iter_windows,
-    load_window,
-    prune_windows,
-)
-from gateway.state.file import DAMAGE, MAP_SIZE, file_identity, open_environment, replace_damaged
+from gateway.state.counters import COUNTERS, increment_counter, read_counter
+from gateway.state.entries import NANOSECONDS, encode_key
+from gateway.state.file import MAP_SIZE, open_environment
+from gateway.state.owner import Liveness, is_running, load_owner
+from gateway.state.shared_file import Operation, SharedFile
+from gateway.state.values import VALUES, change_value, read_value
 
 _CHECK = b"\0check"
 _PRUNED_AT_ONCE = 16
 _PRUNINGS_WHEN_FULL = 20
 _USABLE = 0.75
-_INSPECTED_EVERY = 1.0
 _log = logging.getLogger("gateway.state")
 _Result = TypeVar("_Result")
 
 
 class LocalState:
-    """A ``State`` in the file ``path``, which is made with its directory at the first use.
-
-    Every operation is one write transaction: the lock is held for microseconds,
-    never while anything waits, and the system frees it when its holder dies.
-    A file that was deleted or replaced is noticed within a second.
-    """
+    """A ``State`` in the file ``path``, which is made with its directory at the first use."""
 
     def __init__(self, path: Path, *, clock: Clock | None = None, map_size: int = MAP_SIZE) -> None:
         self._path = path
         self._clock = clock or load_clock()
         self._map_size = map_size
-        self._opening = threading.Lock()
-        self._environment: lmdb.Environment | None = None
-        self._identity: tuple[int, ...] = ()
-        self._process = 0
+        self._file = SharedFile(
+            path, self._clock, lambda: open_environment(path, self._clock, map_size)
+        )
+        self._liveness = Liveness(is_running)
         self._is_failing = False
-        self._inspect_at = 0.0
 
     def increment(
         self, key: str, window: float, amount: int = 1, limit: int | None = None
@@ -64,7 +49,7 @@ class LocalState:
         name, length = encode_key(key), int(window * NANOSECONDS)
 
         def increment(txn: lmdb.Transaction, now: int) -> Counter:
-            counter = increment_window(txn, name, length, amount, limit, now)
+            counter = increment_counter(txn, name, length, amount, limit, now)
             if counter.value == amount:  # a new window
                 self._require_room(txn)
             return counter
@@ -74,26 +59,61 @@ class LocalState:
     def read(self, key: str) -> Counter | None:
         """See ``State.read``."""
         name = encode_key(key)
-
-        def read(txn: lmdb.Transaction, now: int) -> Counter | None:
-            window = load_window(txn, name)
-            return window.counter(now) if window and window.is_running(now) else None
-
-        return self._run(read)
+        return self._run(lambda txn, now: read_counter(txn, name, now))
 
     def clear(self, key: str) -> None:
         """See ``State.clear``."""
         name = encode_key(key)
-        self._run(lambda txn, now: delete_window(txn, name))
+        self._run(lambda txn, now: COUNTERS.delete(txn, name))
 
     def reset(self) -> None:
         """See ``State.reset``."""
 
         def reset(txn: lmdb.Transaction, now: int) -> None:
-            for name, _ in list(iter_windows(txn)):
-                delete_window(txn, name)
+            for name in list(COUNTERS.iter_keys(txn)):
+                COUNTERS.delete(txn, name)
 
         self._run(reset)
+
+    def update(self, key: str, change: Change[_Result], lifetime: float) -> _Result:
+        """See ``State.update``; ``change`` runs once, while this process holds the lock."""
+        name, length = encode_key(key), int(lifetime * NANOSECONDS)
+
+        def guarded(old: bytes | None) -> tuple[bytes | None, _Result]:
+            try:
+                return change(old)
+            except Exception as error:
+                # Its struct.error, say, must not be taken for damage of the file.
+                raise _ChangeError(error) from error
+
+        def update(txn: lmdb.Transaction, now: int) -> _Result:
+            result, has_grown = change_value(txn, name, guarded, length, now)
+            if has_grown:
+                self._require_room(txn)
+            return result
+
+        try:
+            return self._run(update)
+        except _ChangeError as failed:
+            raise failed.error from None
+
+    def get(self, key: str) -> bytes | None:
+        """See ``State.get``."""
+        name = encode_key(key)
+        return self._run(lambda txn, now: read_value(txn, name, now))
+
+    def now(self) -> float:
+        """See ``State.now``: seconds since this machine's boot."""
+        return self._clock.now() / NANOSECONDS
+
+    @property
+    def owner(self) -> str:
+        """See ``State.owner``."""
+        return load_owner()
+
+    def is_alive(self, owner: str) -> bool:
+        """See ``State.is_alive``; a process of another machine is not."""
+        return self._liveness.is_alive(owner)
 
     def check(self) -> None:
         """See ``State.check``; writes, so that a full disk is found."""
@@ -101,15 +121,16 @@ class LocalState:
 
     def close(self) -> None:
         """See ``State.close``."""
-        with self._opening:
-            if self._environment is not None:
-                self._environment.close()
-            self._environment = None
+        self._file.close()
 
-    def _run(self, operation: Callable[[lmdb.Transaction, int], _Result]) -> _Result:
+    def _run(self, operation: Operation[_Result]) -> _Result:
         """Run ``operation`` in a transaction; say so once when that stops or works again."""
         try:
-            result = self._run_or_repair(operation)
+            try:
+                result = self._file.run(operation)
+            except lmdb.MapFullError:
+                self._make_room()
+                result = self._file.run(operation)
         except (OSError, lmdb.Error, struct.error) as error:
             if not self._is_failing:
                 _log.error("%s can't be used: %s", self._path, error)
@@ -122,22 +143,14 @@ class LocalState:
             self._is_failing = False
         return result
 
-    def _run_or_repair(self, operation: Callable[[lmdb.Transaction, int], _Result]) -> _Result:
-        try:
-            return self._transact(operation)
-        except lmdb.MapFullError:
-            self._make_room()
-        except DAMAGE as error:
-            replace_damaged(self._path, self._identity, str(error))
-            self.close()
-        except lmdb.PanicError:  # an earlier write failed half-way; opening again recovers
-            self.close()
-        return self._transact(operation)
-
     def _make_room(self) -> None:
-        """Remove windows that have ended, a few at a time: that too takes room until committed."""
+        """Remove what has ended, a little at a time: that too takes room until committed."""
+
+        def prune(txn: lmdb.Transaction, now: int) -> int:
+            return sum(table.prune(txn, now, _PRUNED_AT_ONCE) for table in (COUNTERS, VALUES))
+
         for _ in range(_PRUNINGS_WHEN_FULL):
-            if not self._transact(lambda txn, now: prune_windows(txn, now, _PRUNED_AT_ONCE)):
+            if not self._file.run(prune):
                 return
 
     def _require_room(self, txn: lmdb.Transaction) -> None:
@@ -146,42 +159,14 @@ class LocalState:
         A file that is really full can't even delete: LMDB copies the pages it changes.
         """
         stat = txn.stat()
-        pages = stat["branch_pages"] + stat["leaf_pages"]
+        pages = stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
         if pages * stat["psize"] > self._map_size * _USABLE:
             raise lmdb.MapFullError("the share of the file that may be used is used")
 
-    def _transact(self, operation: Callable[[lmdb.Transaction, int], _Result]) -> _Result:
-        environment = self._environment
-        if (
-            environment is None
-            or self._process != os.getpid()
-            or time.monotonic() >= self._inspect_at
-        ):
-            environment = self._open()
-        with environment.begin(write=True) as txn:
-            # Read while we hold the lock: windows never begin before an earlier one's time.
-            return operation(txn, self._clock.now())
 
-    def _open(self) -> lmdb.Environment:
-        """Return this process's own environment for the file that is at ``path`` now."""
-        with self._opening:
-            environment = self._environment
-            if environment is not None:
-                if self._process == os.getpid() and self._is_in_place():
-                    self._inspect_at = time.monotonic() + _INSPECTED_EVERY
-                    return environment
-                # Of a parent process, or of a file that is no more.
-                environment.close()
-                self._environment = None
-            environment = open_environment(self._path, self._clock, self._map_size)
-            self._identity = file_identity(self._path)
-            self._process = os.getpid()
-            self._inspect_at = time.monotonic() + _INSPECTED_EVERY
-            self._environment = environment
-            return environment
+class _ChangeError(Exception):
+    """Carries what a ``change`` raised out of the transaction, which it undoes."""
 
-    def _is_in_place(self) -> bool:
-        try:
-            return file_identity(self._path) == self._identity
-        except FileNotFoundError:
-            return False
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error

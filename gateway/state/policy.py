@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from gateway.state.base import Counter, State, StateUnavailableError
+from gateway.state.base import Change, Counter, State, StateUnavailableError
+from gateway.state.owner import is_of_this_machine
 
 RETRY_AFTER = 1.0
 """Seconds after a failure before a process tries the store again, with one request."""
@@ -19,14 +20,42 @@ _log = logging.getLogger("gateway.state")
 _Result = TypeVar("_Result")
 
 
+class Outage:
+    """When to try a store: always, but once a second only while it is down."""
+
+    def __init__(self) -> None:
+        self._is_down = False
+        self._retry_at = 0.0
+
+    def may_try(self) -> bool:
+        """Return whether the caller may try now; who is told so tells how it went."""
+        if not self._is_down:
+            return True
+        now = time.monotonic()
+        if now < self._retry_at:
+            return False
+        self._retry_at = now + RETRY_AFTER  # before the attempt, so that nobody else makes one
+        return True
+
+    def note_failure(self) -> bool:
+        """Take note that the store failed; return whether that is news."""
+        self._retry_at = time.monotonic() + RETRY_AFTER
+        was_down, self._is_down = self._is_down, True
+        return not was_down
+
+    def note_success(self) -> bool:
+        """Take note that the store works; return whether that is news."""
+        was_down, self._is_down = self._is_down, False
+        return was_down
+
+
 class StateWithPolicy:
     """A ``State`` that uses ``shared``, and while that is down ``fallback``, or refuses if None."""
 
     def __init__(self, shared: State, fallback: State | None) -> None:
         self._shared = shared
         self._fallback = fallback
-        self._is_down = False
-        self._retry_at = 0.0
+        self._outage = Outage()
 
     def increment(
         self, key: str, window: float, amount: int = 1, limit: int | None = None
@@ -46,6 +75,35 @@ class StateWithPolicy:
         """See ``State.reset``."""
         self._run(lambda state: state.reset())
 
+    def update(self, key: str, change: Change[_Result], lifetime: float) -> _Result:
+        """See ``State.update``."""
+        return self._run(lambda state: state.update(key, change, lifetime))
+
+    def get(self, key: str) -> bytes | None:
+        """See ``State.get``."""
+        return self._run(lambda state: state.get(key))
+
+    def now(self) -> float:
+        """See ``State.now``; always the shared clock, which goes on while ``shared`` is down."""
+        return self._shared.now()
+
+    @property
+    def owner(self) -> str:
+        """See ``State.owner``; the same for both."""
+        return self._shared.owner
+
+    def is_alive(self, owner: str) -> bool:
+        """See ``State.is_alive``; while ``shared`` is down, those of other machines pass for it.
+
+        A change that began in ``shared`` may end there after all, and take away what is theirs.
+        """
+
+        def is_alive(state: State) -> bool:
+            is_out_of_sight = state is self._fallback and not is_of_this_machine(owner)
+            return is_out_of_sight or state.is_alive(owner)
+
+        return self._run(is_alive)
+
     def check(self) -> None:
         """See ``State.check``; with a fallback, counting works while ``shared`` is down."""
         self._run(lambda state: state.check())
@@ -57,35 +115,17 @@ class StateWithPolicy:
             self._fallback.close()
 
     def _run(self, operation: Callable[[State], _Result]) -> _Result:
-        if self._may_try():
+        if self._outage.may_try():
             try:
                 result = operation(self._shared)
             except StateUnavailableError as error:
-                self._note_failure(error)
+                if self._outage.note_failure():
+                    policy = "this machine counts" if self._fallback else "requests are refused"
+                    _log.error("%s (%s); until it can, %s", error, error.__cause__, policy)
             else:
-                self._note_success()
+                if self._outage.note_success():
+                    _log.warning("The gateway's shared state can be reached again")
                 return result
         if self._fallback is None:
             raise StateUnavailableError("The gateway's shared state can't be reached")
         return operation(self._fallback)
-
-    def _may_try(self) -> bool:
-        if not self._is_down:
-            return True
-        now = time.monotonic()
-        if now < self._retry_at:
-            return False
-        self._retry_at = now + RETRY_AFTER  # before the attempt, so that nobody else makes one
-        return True
-
-    def _note_failure(self, error: StateUnavailableError) -> None:
-        self._retry_at = time.monotonic() + RETRY_AFTER
-        if not self._is_down:
-            self._is_down = True
-            policy = "requests are refused" if self._fallback is None else "this machine counts"
-            _log.error("%s (%s); until it can, %s", error, error.__cause__, policy)
-
-    def _note_success(self) -> None:
-        if self._is_down:
-            self._is_down = False
-            _log.warning("The gateway's shared state can be reached again")

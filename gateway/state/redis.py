@@ -1,27 +1,32 @@
 """Shared state in Redis, for gateways on several machines.
 
-Knows Redis and its time limits. Must not know what is counted, nor what to do
-while Redis is away (see ``gateway.state.policy``).
+Knows how each operation is done in Redis. Must not know what is kept, nor what to
+do while Redis is away (see ``gateway.state.policy``).
 
-Redis' own clock measures the windows.
+Redis' own clock measures windows and lifetimes.
 """
 
 from __future__ import annotations
 
+import os
+import random
+import threading
 import time
-from typing import Any
+from typing import TypeVar
+from weakref import WeakValueDictionary
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from gateway.state.base import Change, Counter, StateUnavailableError
+from gateway.state.heartbeat import Heartbeat, beat_key
+from gateway.state.owner import Liveness, load_owner
+from gateway.state.redis_client import TIME_LIMIT, RedisClient
 
-from gateway.errors import ConfigurationError
-from gateway.state.base import Counter, StateUnavailableError
+_CONTENTION_LIMIT = 2.0
+_LONGEST_PAUSE = 0.002
+_COUNTER = "gateway:counter:"
+_VALUE = "gateway:value:"
+_VERSION_SIZE = 12
+_Result = TypeVar("_Result")
 
-TIME_LIMIT = 0.05
-"""Seconds that an operation may take, connecting included."""
-
-_PREFIX = "gateway:counter:"
 _INCREMENT = """
 local value = tonumber(redis.call('GET', KEYS[1]) or '0')
 local left = redis.call('PTTL', KEYS[1])
@@ -42,80 +47,133 @@ return {value + amount, left, 1}
 """
 _READ = "return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}"
 
+# ARGV: the version that is to be replaced ('': none), the record that replaces it ('': delete), ms.
+# Returns 1, or what is there instead.
+_REPLACE = f"""
+if redis.call('GETRANGE', KEYS[1], 0, {_VERSION_SIZE - 1}) ~= ARGV[1] then
+  return {{redis.call('GET', KEYS[1])}}
+end
+if ARGV[2] == '' then
+  redis.call('DEL', KEYS[1])
+else
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+end
+return 1
+"""
+
 
 class RedisState:
-    """A ``State`` in the Redis at ``url``; an operation takes at most ``time_limit`` seconds."""
+    """A ``State`` in the Redis at ``url``; a command takes at most ``time_limit`` seconds.
+
+    A value is stored behind a random version, by which a change sees whether
+    another came between. Then it is made again, of the newer value.
+    """
 
     def __init__(self, url: str, *, time_limit: float = TIME_LIMIT) -> None:
-        self._time_limit = time_limit
-        try:
-            self._pool = redis.ConnectionPool.from_url(
-                url,
-                socket_connect_timeout=time_limit,
-                socket_timeout=time_limit,
-                retry=Retry(NoBackoff(), 0),
-                protocol=2,
-                driver_info=None,
-            )
-        except ValueError as error:
-            raise ConfigurationError(f"REDIS_URL: {error}") from None
+        self._client = RedisClient(url, time_limit=time_limit)
+        self._heartbeat = Heartbeat(url, time_limit=time_limit)
+        self._liveness = Liveness(self._look)
+        self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+        self._failures = 0
 
     def increment(
         self, key: str, window: float, amount: int = 1, limit: int | None = None
     ) -> Counter:
         """See ``State.increment``."""
-        milliseconds = max(1, round(window * 1000))
-        value, left, counted = self._command(
-            "EVAL", _INCREMENT, 1, _PREFIX + key, amount, milliseconds,
+        value, left, counted = self._client.run(
+            "EVAL", _INCREMENT, 1, _COUNTER + key, amount, _milliseconds(window),
             "" if limit is None else limit,
         )  # fmt: skip
         return Counter(value, left / 1000, bool(counted))
 
     def read(self, key: str) -> Counter | None:
         """See ``State.read``."""
-        value, left = self._command("EVAL", _READ, 1, _PREFIX + key)
+        value, left = self._client.run("EVAL", _READ, 1, _COUNTER + key)
         return None if value is None or left <= 0 else Counter(int(value), left / 1000)
 
     def clear(self, key: str) -> None:
         """See ``State.clear``."""
-        self._command("DEL", _PREFIX + key)
+        self._client.run("DEL", _COUNTER + key)
 
     def reset(self) -> None:
         """See ``State.reset``; each step of it is within the time limit, not the whole."""
         cursor = b"0"
         while True:
-            cursor, keys = self._command("SCAN", cursor, "MATCH", f"{_PREFIX}*", "COUNT", 1000)
+            cursor, keys = self._client.run("SCAN", cursor, "MATCH", f"{_COUNTER}*", "COUNT", 1000)
             if keys:
-                self._command("UNLINK", *keys)
+                self._client.run("UNLINK", *keys)
             if cursor == b"0":
                 return
 
+    def update(self, key: str, change: Change[_Result], lifetime: float) -> _Result:
+        """See ``State.update``.
+
+        Within a process one change of a key follows the other, so that only
+        processes contend. Who waited for one that failed fails with it, at once.
+        """
+        failures = self._failures
+        with self._locks.setdefault(key, threading.Lock()):
+            if failures != self._failures:
+                raise StateUnavailableError("The gateway's shared state can't be reached")
+            try:
+                return self._replace(_VALUE + key, change, _milliseconds(lifetime))
+            except StateUnavailableError:
+                self._failures += 1
+                raise
+
+    def get(self, key: str) -> bytes | None:
+        """See ``State.get``."""
+        record = self._client.run("GET", _VALUE + key)
+        return None if record is None else bytes(record[_VERSION_SIZE:])
+
+    def now(self) -> float:
+        """See ``State.now``: Unix time as Redis has it, also while Redis is away.
+
+        A step of the clock of Redis' machine does move it, as it moves all lifetimes there.
+        """
+        return self._heartbeat.now()
+
+    @property
+    def owner(self) -> str:
+        """See ``State.owner``; from now on this process's heart beats."""
+        self._heartbeat.start()
+        return load_owner()
+
+    def is_alive(self, owner: str) -> bool:
+        """See ``State.is_alive``; also True while it can't be known, after an outage of Redis."""
+        return self._liveness.is_alive(owner)
+
     def check(self) -> None:
         """See ``State.check``."""
-        self._command("PING")
+        self._client.run("PING")
 
     def close(self) -> None:
         """See ``State.close``."""
-        self._pool.disconnect()
+        self._heartbeat.stop()
+        self._client.close()
 
-    def _command(self, *arguments: str | bytes | int) -> Any:
-        """Send one command and return the answer; StateUnavailableError if none comes in time."""
-        deadline = time.monotonic() + self._time_limit
-        try:
-            connection = self._pool.get_connection()
-            try:
-                connection.send_command(*arguments)  # type: ignore[no-untyped-call]
-                left = max(self._time_limit / 5, deadline - time.monotonic())
-                if not connection.can_read(timeout=left):
-                    raise redis.TimeoutError(f"no answer within {self._time_limit * 1000:.0f} ms")
-                return connection.read_response()
-            except redis.ResponseError:
-                raise
-            except BaseException:
-                # Whatever comes later on this connection would be taken for another's answer.
-                connection.disconnect()  # type: ignore[no-untyped-call]
-                raise
-            finally:
-                self._pool.release(connection)
-        except (redis.RedisError, OSError) as error:
-            raise StateUnavailableError("The gateway's shared state can't be reached") from error
+    def _replace(self, name: str, change: Change[_Result], milliseconds: int) -> _Result:
+        record: bytes | None = self._client.run("GET", name)
+        give_up_at = time.monotonic() + _CONTENTION_LIMIT
+        while True:
+            version = b"" if record is None else record[:_VERSION_SIZE]
+            old = None if record is None else record[_VERSION_SIZE:]
+            new, result = change(old)
+            if new is old:
+                return result
+            replacement = b"" if new is None else os.urandom(_VERSION_SIZE) + new
+            answer = self._client.run("EVAL", _REPLACE, 1, name, version, replacement, milliseconds)
+            if answer == 1:
+                return result
+            if time.monotonic() > give_up_at:
+                raise StateUnavailableError("Too many change the same shared state at once")
+            record = answer[0]
+            time.sleep(random.uniform(0, _LONGEST_PAUSE))
+
+    def _look(self, owner: str) -> bool:
+        self._heartbeat.start()
+        return bool(self._client.run("EXISTS", beat_key(owner))) or not self._heartbeat.is_trusted()
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

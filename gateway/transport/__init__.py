@@ -6,6 +6,7 @@ which provider or client they belong to.
 
 from gateway.transport.exchange import Exchange, UnexpectedStatusError, wait_any
 from gateway.transport.in_process import InProcessAdapter
+from gateway.transport.restart import begin_restart, is_restarting, restart_on_sigterm
 from gateway.transport.upstream import Upstream
 from gateway.transport.watch import Watch, is_gevent_patched, open_watch, stop_reading
 
@@ -15,8 +16,11 @@ __all__ = [
     "UnexpectedStatusError",
     "Upstream",
     "Watch",
+    "begin_restart",
     "is_gevent_patched",
+    "is_restarting",
     "open_watch",
+    "restart_on_sigterm",
     "stop_reading",
     "wait_any",
 ]

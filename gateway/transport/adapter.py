@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,10 +33,13 @@ class ExchangeAdapter(BaseAdapter):
     """A transport adapter whose exchanges can also be begun and read step by step."""
 
     @abstractmethod
-    def begin(self, head: bytes, body: bytes | None, watch: Watch) -> Exchange:
+    def begin(
+        self, head: bytes, body: bytes | None, watch: Watch, first_byte: float | None = None
+    ) -> Exchange:
         """Send a request and return without waiting for its answer.
 
-        ``head`` is what ``encode_head`` returned. Raises ``GatewayError`` where the
+        ``head`` is what ``encode_head`` returned; ``first_byte`` replaces the adapter's own
+        deadline for it, in seconds. Raises ``GatewayError`` where the
         upstream can't be reached.
         """
 
@@ -85,12 +89,17 @@ class LlhttpAdapter(ExchangeAdapter):
         self._pool = Pool(origin)
         self._timeouts = timeouts
 
-    def begin(self, head: bytes, body: bytes | None, watch: Watch) -> Exchange:
+    def begin(
+        self, head: bytes, body: bytes | None, watch: Watch, first_byte: float | None = None
+    ) -> Exchange:
         if body is None:
             request = head + b"\r\n"
         else:
             request = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
-        return HttpExchange(self._pool, request, watch, self._timeouts)
+        timeouts = self._timeouts
+        if first_byte is not None and first_byte != timeouts.first_byte:
+            timeouts = replace(timeouts, first_byte=first_byte)
+        return HttpExchange(self._pool, request, watch, timeouts)
 
     def close(self) -> None:
         self._pool.close()

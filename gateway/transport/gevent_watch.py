@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
 from gevent import get_hub
 from gevent.hub import Waiter
 
+from gateway.errors import GatewayError
 from gateway.transport.watch import (
     PIPELINED_CHECK_SECONDS,
     READ,
@@ -28,6 +30,7 @@ from gateway.transport.watch import (
 _READY = object()
 _TIMER = object()
 _CLIENT = object()
+_INTERRUPTION = object()
 
 
 class GeventWatch(Watch):
@@ -75,6 +78,11 @@ class GeventWatch(Watch):
             self._waiter = None
             self.waited += time.monotonic() - began
 
+    def interrupt(self, build_error: Callable[[], GatewayError]) -> None:
+        super().interrupt(build_error)
+        # Waiters may be switched to by the hub alone.
+        self._hub.loop.run_callback(self._end_wait, _INTERRUPTION)
+
     def forget(self, waited_for: socket.socket) -> None:
         for events in (READ, WRITE, READ | WRITE):
             watcher = self._io.pop((waited_for, events), None)
@@ -107,8 +115,7 @@ class GeventWatch(Watch):
 
     def _on_timer(self) -> None:
         self._timer_due = inf
-        if self._waiter is not None:
-            self._waiter.switch(_TIMER)
+        self._end_wait(_TIMER)
 
     def _on_client_readable(self) -> None:
         assert self._client is not None
@@ -117,7 +124,7 @@ class GeventWatch(Watch):
             return
         self._client_io.stop()
         if left:
-            self._end_wait()
+            self._on_client_left()
         else:
             # Bytes of a next request hide the end that may follow them.
             self._client_io.close()
@@ -130,9 +137,12 @@ class GeventWatch(Watch):
         assert self._client is not None
         if is_half_closed(self._client):
             self._client_io.stop()
-            self._end_wait()
+            self._on_client_left()
 
-    def _end_wait(self) -> None:
+    def _on_client_left(self) -> None:
         self._client_left = True
+        self._end_wait(_CLIENT)
+
+    def _end_wait(self, reason: object) -> None:
         if self._waiter is not None:
-            self._waiter.switch(_CLIENT)
+            self._waiter.switch(reason)

@@ -168,8 +168,11 @@ class HttpExchange(Exchange):
             )
             self._send()
             return True
-        where = "in the middle of its answer" if self._parser.started else "without an answer"
-        raise UpstreamConnectionError(f"The provider closed the connection {where}.") from error
+        if self._parser.started:
+            message = "The provider closed the connection in the middle of its answer."
+            raise UpstreamError(message) from error
+        message = "The provider closed the connection without an answer."
+        raise UpstreamConnectionError(message) from error
 
     def _wait(self) -> bool:
         """Wait for more; False when a ping is due."""

@@ -46,6 +46,8 @@ class InProcessAdapter(ExchangeAdapter):
         super().__init__()
         self._answer = answer
 
-    def begin(self, head: bytes, body: bytes | None, watch: Watch) -> Exchange:
+    def begin(
+        self, head: bytes, body: bytes | None, watch: Watch, first_byte: float | None = None
+    ) -> Exchange:
         method, path, _ = head.decode("latin-1").split(" ", 2)
         return InProcessExchange(self._answer(method, path, body), watch)

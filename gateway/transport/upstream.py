@@ -44,12 +44,14 @@ class Upstream:
         self._api_keys: Iterator[str | None] = itertools.cycle(settings.api_keys or (None,))
         self._heads: dict[tuple[object, ...], bytes] = {}
 
-    def send(self, request: UpstreamRequest, watch: Watch) -> Exchange:
+    def send(
+        self, request: UpstreamRequest, watch: Watch, first_byte: float | None = None
+    ) -> Exchange:
         """Send ``request``; returns as soon as it is sent, before anything has come back.
 
         Raises ``GatewayError`` where the upstream can't be reached, or the client leaves.
         """
-        return self._adapter.begin(self._head(request), request.body, watch)
+        return self._adapter.begin(self._head(request), request.body, watch, first_byte)
 
     def fetch(self, request: UpstreamRequest, seconds: float) -> requests.Response:
         """Send a small request and return its whole answer, whatever its status.

@@ -20,6 +20,7 @@ from contextlib import suppress
 from enum import Enum
 from math import inf
 from typing import Any
+from weakref import WeakSet
 
 from gateway.errors import ClientDisconnectedError, GatewayError, UpstreamTimeoutError
 
@@ -34,6 +35,10 @@ _POLL_EVENTS = {
 _TCP_CLOSE = 7
 _TCP_CLOSE_WAIT = 8
 PIPELINED_CHECK_SECONDS = 0.05
+_POLL_SECONDS = 0.5
+"""How often a plain thread looks for what wakes nobody: a client that left, an interruption."""
+
+_open_watches: WeakSet[Watch] = WeakSet()
 
 
 class Wake(Enum):
@@ -48,15 +53,20 @@ class Watch(ABC):
     """The patience of one client's request.
 
     ``deadline`` and ``next_ping`` are points of ``time.monotonic()``; whoever
-    writes to the client moves ``next_ping`` on. ``waited`` sums up the seconds
+    writes to the client moves ``next_ping`` on, and may tell it the ``note``: why nothing
+    comes yet. ``waited`` sums up the seconds
     spent waiting. ``wait`` raises ``ClientDisconnectedError`` once the client has
-    left, and ``UpstreamTimeoutError`` once the whole request is out of time.
+    left, ``UpstreamTimeoutError`` once the whole request is out of time, and another
+    error once it was interrupted with that.
     """
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self.next_ping = inf
         self.waited = 0.0
+        self.note = ""
+        self._interruption: Callable[[], GatewayError] | None = None
+        _open_watches.add(self)
 
     @abstractmethod
     def wait(self, sockets: list[tuple[socket.socket, int]], until: float) -> Wake:
@@ -70,6 +80,10 @@ class Watch(ABC):
         finally:
             self.next_ping = next_ping
 
+    def interrupt(self, build_error: Callable[[], GatewayError]) -> None:
+        """Make the wait there is, if any, and all later ones raise what ``build_error`` returns."""
+        self._interruption = build_error
+
     def forget(self, waited_for: socket.socket) -> None:  # noqa: B027
         """Let go of a socket that is about to be closed or handed on."""
 
@@ -77,6 +91,8 @@ class Watch(ABC):
         """Stop looking at the client; call it before its socket serves another request."""
 
     def _expired(self, now: float, until: float) -> Wake | None:
+        if self._interruption is not None:
+            raise self._interruption()
         if now >= self.deadline:
             raise _out_of_time()
         if now >= until:
@@ -90,7 +106,8 @@ class PollingWatch(Watch):
     """A watch for plain threads (gthread, waitress, uWSGI, mod_wsgi, command line).
 
     ``client`` is the client's socket where the server hands it out; otherwise
-    ``has_left`` may tell, and is asked twice a second.
+    ``has_left`` may tell, and is asked twice a second. As soon, too, is an
+    interruption noticed.
     """
 
     def __init__(
@@ -120,10 +137,8 @@ class PollingWatch(Watch):
                     return expired
                 if self._has_left is not None and self._has_left():
                     raise client_left_error()
-                seconds = min(until, self.deadline, self.next_ping) - now
-                if self._has_left is not None:
-                    seconds = min(seconds, 0.5)
-                ready = poll.poll(min(seconds, 3600.0) * 1000 + 1)
+                seconds = min(until, self.deadline, self.next_ping, now + _POLL_SECONDS) - now
+                ready = poll.poll(seconds * 1000 + 1)
                 if any(descriptor == client_descriptor for descriptor, _ in ready):
                     raise client_left_error()
                 if ready:
@@ -144,6 +159,18 @@ def open_watch(
 
         return GeventWatch(deadline, client)
     return PollingWatch(deadline, client, has_left)
+
+
+def interrupt_all(build_error: Callable[[], GatewayError]) -> None:
+    """End every request under way in this process, as ``Watch.interrupt`` does."""
+    while True:
+        try:
+            watches = list(_open_watches)
+            break
+        except RuntimeError:  # another thread began a request meanwhile
+            continue
+    for watch in watches:
+        watch.interrupt(build_error)
 
 
 def is_hung_up(client: socket.socket) -> bool | None:

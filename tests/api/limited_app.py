@@ -19,7 +19,7 @@ from gateway.state import State, open_state
 class Caller:
     """Who asks, as the views find it."""
 
-    name: str
+    tenant: str
     role: str = "user"
 
 

@@ -73,9 +73,16 @@ def shared_impatient(
 
 @pytest.fixture
 def upstream(shared_upstream: Upstream) -> Upstream:
-    """Return the upstream, with its lists of models and nothing else scripted."""
+    """Return the upstream, with its lists of models and nothing else scripted.
+
+    Like an old Ollama it does not tell which models are loaded.
+    """
     shared_upstream.reset(
-        {"/api/tags": replay(load("ollama", "tags")), "/v1/models": answer(OPENAI_MODELS)}
+        {
+            "/api/tags": replay(load("ollama", "tags")),
+            "/api/ps": answer(b"404 page not found", 404, "text/plain"),
+            "/v1/models": answer(OPENAI_MODELS),
+        }
     )
     return shared_upstream
 

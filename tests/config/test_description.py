@@ -64,7 +64,7 @@ providers:
 def test_every_value_is_told_with_where_it_came_from(place: Place) -> None:
     place.write(".env", "PORT=9000\n")
     settings = place.load(
-        {"OLLAMA_BASE_URL": "http://h:1", "CONNECT_TIMEOUT": "2"},
+        {"OLLAMA_BASE_URL": "http://h:1", "CONNECT_TIMEOUT": "2", "MAX_RETRIES": "1"},
         "providers:\n  ollama: {num_ctx: 4096}\nmodels:\n  fast: ollama/llama3.2\n",
     )
     described = describe_settings(settings)
@@ -77,6 +77,10 @@ def test_every_value_is_told_with_where_it_came_from(place: Place) -> None:
         "base_url": {"value": "http://h:1", "origin": "environment"},
         "num_ctx": {"value": 4096, "origin": "gateway.yaml:2"},
         "allow_client_options": {"value": False, "origin": "default"},
+        "load_timeout": {"value": 300.0, "origin": "default"},
+        "overflow_while_loading": {"value": False, "origin": "default"},
+        "max_retries": {"value": 1, "origin": "environment"},
+        "max_concurrency": {"value": None, "origin": "default"},
         "timeouts": {
             "connect": {"value": 2.0, "origin": "environment"},
             "first_byte": {"value": 300.0, "origin": "default"},
@@ -99,3 +103,80 @@ def test_every_variable_is_described_somewhere(place: Place) -> None:
     assert set(described["settings"]) | of_providers == {v.name for v in VARIABLES}
     assert described["providers"]["openai"]["api_key"] == {"value": "…", "origin": "environment"}
     assert "base_url" in described["providers"]["ollama"]
+
+
+def test_a_public_model_is_told_with_all_that_is_said_of_its_targets(place: Place) -> None:
+    settings = place.load(
+        {"TAG": "hunter2hunter2"},
+        """
+providers: {lab: {kind: openai, base_url: "http://lab"}, demo: {}}
+models:
+  chat:
+    targets:
+      - lab/a
+      - target: demo/echo
+        set: {temperature: 0, metadata: {tag: "${TAG}"}}
+        drop: [seed]
+        capabilities: [tools, completion]
+        price: {input: 0.5, output: 1}
+    strategy: weighted
+    weights: [3, 1]
+    cache: {ttl: 60}
+  plain: lab/b
+cache: {when: always, max_bytes: 1 MiB}
+""",
+    )
+    described = describe_settings(settings)
+    assert described["models"]["plain"] == {"value": "lab/b", "origin": "gateway.yaml:15"}
+    targets = "gateway.yaml:5"
+    assert described["models"]["chat"] == {
+        "strategy": {"value": "weighted", "origin": "gateway.yaml:12"},
+        "targets": {"value": ["lab/a", "demo/echo"], "origin": targets},
+        "target_settings": {
+            "lab/a": {"weight": {"value": 3.0, "origin": "gateway.yaml:13"}},
+            "demo/echo": {
+                "set": {
+                    "value": {"temperature": 0, "metadata": {"tag": "…"}},
+                    "origin": "gateway.yaml:8",
+                },
+                "drop": {"value": ["seed"], "origin": "gateway.yaml:9"},
+                "capabilities": {"value": ["completion", "tools"], "origin": "gateway.yaml:10"},
+                "price": {"value": {"input": 0.5, "output": 1.0}, "origin": "gateway.yaml:11"},
+            },
+        },
+        "cache": {
+            "when": {"value": "always", "origin": "gateway.yaml:14"},
+            "ttl": {"value": 60.0, "origin": "gateway.yaml:14"},
+        },
+    }
+    assert described["cache"] == {
+        "when": {"value": "always", "origin": "gateway.yaml:16"},
+        "ttl": {"value": 300.0, "origin": "default"},
+        "max_bytes": {"value": 2**20, "origin": "gateway.yaml:16"},
+    }
+    json.dumps(described)
+    lines = [line.split("  #")[0].strip() for line in iter_lines(described)]
+    assert 'price: {"input": 0.5, "output": 1.0}' in lines
+    assert "targets: lab/a, demo/echo" in lines
+
+
+def test_without_a_cache_only_the_client_can_ask_for_one(place: Place) -> None:
+    described = describe_settings(place.load())
+    assert described["cache"]["when"] == {"value": "asked", "origin": "default"}
+
+
+def test_limits_given_elsewhere_are_told_for_every_model_with_the_target(place: Place) -> None:
+    described = describe_settings(
+        place.load(
+            yaml="""
+models:
+  plain: demo/echo
+  busy: {targets: [{target: demo/echo, max_concurrency: 2}]}
+providers: {demo: {}}
+"""
+        )
+    )
+    for name, line in (("plain", 3), ("busy", 4)):
+        assert described["models"][name]["target_settings"] == {
+            "demo/echo": {"max_concurrency": {"value": 2, "origin": f"gateway.yaml:{line}"}}
+        }

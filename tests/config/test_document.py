@@ -8,14 +8,22 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.document import Document, InterpolatedText, dotted, read_document
+from gateway.config.document import (
+    Document,
+    InterpolatedText,
+    dotted,
+    parse_document,
+    read_text,
+)
 from gateway.errors import ConfigurationError
 
 
 def _read(path: Path, text: str, problems: list[str] | None = None, **variables: str) -> Document:
     path = path / "g.yaml"
     path.write_text(text, encoding="utf-8")
-    return read_document(path, "g.yaml", variables, [] if problems is None else problems)
+    return parse_document(
+        read_text(path, "g.yaml"), "g.yaml", variables, [] if problems is None else problems
+    )
 
 
 def test_every_value_has_its_line(tmp_path: Path) -> None:
@@ -125,7 +133,7 @@ def test_any_tree_is_read_as_written(tmp_path_factory: pytest.TempPathFactory, t
     problems: list[str] = []
     path = tmp_path_factory.getbasetemp() / "tree.yaml"
     path.write_text(text, encoding="utf-8")
-    document = read_document(path, "tree.yaml", {}, problems)
+    document = parse_document(read_text(path, "tree.yaml"), "tree.yaml", {}, problems)
     assert (document.content, problems) == (tree, [])
 
 

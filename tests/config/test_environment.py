@@ -41,6 +41,8 @@ def test_every_variable_arrives(place: Place) -> None:
             "OLLAMA_BASE_URL": "http://gpu:11434/",
             "OPENAI_API_KEY": "sk-test",
             "OPENAI_BASE_URL": "http://vllm:8000",
+            "MAX_RETRIES": "0",
+            "FALLBACK_MODEL": "openai/gpt-4.1-nano",
             "GATEWAY_API_KEYS": "u" * 16,
             "ADMIN_API_KEYS": "a" * 16,
             "RATE_LIMIT": "5/second; 100/hour",
@@ -54,6 +56,7 @@ def test_every_variable_arrives(place: Place) -> None:
             "FIRST_BYTE_TIMEOUT": "2",
             "IDLE_TIMEOUT": "3",
             "REQUEST_TIMEOUT": "4.5",
+            "GRACEFUL_TIMEOUT": "12.5",
             "PING_AFTER": "0.5",
             "MAX_REQUEST_BYTES": "1 MiB",
         }
@@ -76,7 +79,10 @@ def test_every_variable_arrives(place: Place) -> None:
         log_level="debug",
         log_format="json",
         log_content=True,
+        max_retries=0,
+        fallback_model="openai/gpt-4.1-nano",
         timeouts=timeouts,
+        graceful_timeout=12.5,
         ping_after=0.5,
         max_request_bytes=2**20,
     )
@@ -84,6 +90,7 @@ def test_every_variable_arrives(place: Place) -> None:
     assert settings.providers["openai"].base_url == "http://vllm:8000/v1"
     assert settings.providers["openai"].api_keys == ("sk-test",)
     assert [p.timeouts for p in settings.providers.values()] == [timeouts, timeouts]
+    assert [p.max_retries for p in settings.providers.values()] == [0, 0]
 
 
 def test_environment_wins_over_dotenv_and_empty_means_unset(place: Place) -> None:
@@ -174,7 +181,7 @@ def test_foreign_names_do_not_stop_the_start(place: Place) -> None:
 
 
 def test_what_has_no_effect_is_said(place: Place) -> None:
-    settings = place.load({"TOKEN_RATE_LIMIT": "1000/minute", "MAX_RETRIES": ""})
+    settings = place.load({"TOKEN_RATE_LIMIT": "1/hour", "USAGE_RETENTION_DAYS": ""})
     assert settings.warnings == (
         "TOKEN_RATE_LIMIT is set but this version has no token limits; it has no effect",
     )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.config.settings import ModelSettings, Timeouts
+from gateway.config.settings import ModelSettings, RouteSettings, RouteTarget, Timeouts
 from gateway.errors import ConfigurationError
 from tests.config.loading import Place
 
@@ -17,6 +17,11 @@ providers:
     base_url: http://gpu:11434/
     num_ctx: ${CTX}
     allow_client_options: true
+    max_concurrency: 2
+    max_queue: 0
+    max_retries: 0
+    load_timeout: 60
+    overflow_while_loading: true
     models:
       qwen3: {num_ctx: 16384, capabilities: [tools, thinking], context_length: 40960}
       plain:
@@ -38,6 +43,9 @@ models:
     ollama, lab = settings.providers["ollama"], settings.providers["lab"]
     assert (ollama.kind, ollama.base_url) == ("ollama", "http://gpu:11434")
     assert (ollama.num_ctx, ollama.allow_client_options) == (4096, True)
+    assert (ollama.max_concurrency, ollama.max_queue, ollama.max_retries) == (2, 0, 0)
+    assert (ollama.load_timeout, ollama.overflow_while_loading) == (60.0, True)
+    assert (lab.max_concurrency, lab.max_queue, lab.max_retries) == (None, 100, 2)
     assert ollama.models["qwen3"] == ModelSettings(16384, frozenset({"tools", "thinking"}), 40960)
     assert ollama.model_settings("plain") == ModelSettings(4096, None, 10)
     assert ollama.model_settings("other") == ModelSettings(4096)
@@ -48,13 +56,13 @@ models:
     assert lab.timeouts == Timeouts(1.0, 2.5, 30.0, 900.0)
     assert (lab.proxy, lab.ca_bundle) == ("http://u:p@proxy:3128", str(place.directory / "ca.pem"))
     assert settings.models == {
-        "fast": ("ollama", "hf.co/a/b:Q4"),
-        "chat": ("lab", "gpt-4.1"),
-        "best": ("lab", "gpt-4.1"),
+        "fast": RouteSettings((RouteTarget("ollama", "hf.co/a/b:Q4"),)),
+        "chat": RouteSettings((RouteTarget("lab", "gpt-4.1"),)),
+        "best": RouteSettings((RouteTarget("lab", "gpt-4.1"),)),
     }
     assert settings.default_provider == "ollama"
     assert settings.gateway_config == "gateway.yaml"
-    assert settings.origins["providers.lab.proxy"] == "gateway.yaml:17"
+    assert settings.origins["providers.lab.proxy"] == "gateway.yaml:22"
 
 
 def test_everything_wrong_is_told_at_once(place: Place) -> None:
@@ -70,6 +78,7 @@ def test_everything_wrong_is_told_at_once(place: Place) -> None:
   lab:
     kind: openai
     num_ctx: 3
+    load_timeout: 3
     timeouts: {connect: -1, idle: x, totl: 3}
     headers: {"a b": x, ok: "a\\nb", num: 3, A: x, a: y}
     api_key: abc
@@ -85,7 +94,7 @@ models:
   none: llama3.2
   two: {target: ollama/a, targets: [ollama/a]}
   parrot: demo/gpt
-cache: {ttl: 300}
+cach: {ttl: 300}
 """,
     )
     assert sorted(problems) == sorted(
@@ -102,37 +111,38 @@ cache: {ttl: 300}
             "has this setting, not one of kind demo",
             "gateway.yaml:10: providers.lab.num_ctx: only a provider of kind ollama has this "
             "setting, not one of kind openai",
-            "gateway.yaml:11: providers.lab.timeouts.connect: -1 is not a number of "
+            "gateway.yaml:11: providers.lab.load_timeout: only a provider of kind ollama has this "
+            "setting, not one of kind openai",
+            "gateway.yaml:12: providers.lab.timeouts.connect: -1 is not a number of "
             "seconds above 0",
-            "gateway.yaml:11: providers.lab.timeouts.idle: 'x' is not a number of seconds",
-            "gateway.yaml:11: providers.lab.timeouts.totl: unknown setting",
-            "gateway.yaml:12: providers.lab.headers.a b: 'a b' is not the name of a header",
-            "gateway.yaml:12: providers.lab.headers.ok: a header's value is Latin-1 text without "
+            "gateway.yaml:12: providers.lab.timeouts.idle: 'x' is not a number of seconds",
+            "gateway.yaml:12: providers.lab.timeouts.totl: unknown setting",
+            "gateway.yaml:13: providers.lab.headers.a b: 'a b' is not the name of a header",
+            "gateway.yaml:13: providers.lab.headers.ok: a header's value is Latin-1 text without "
             "line ends or control characters",
-            "gateway.yaml:12: providers.lab.headers.num: must be text; put it in quotes",
-            "gateway.yaml:12: providers.lab.headers.a: is the same header twice "
+            "gateway.yaml:13: providers.lab.headers.num: must be text; put it in quotes",
+            "gateway.yaml:13: providers.lab.headers.a: is the same header twice "
             "(case does not count)",
-            "gateway.yaml:14: providers.lab.api_keys: must have at least one item",
-            "gateway.yaml:14: providers.lab.api_keys: give either api_key or api_keys, not both",
-            f"gateway.yaml:15: providers.lab.ca_bundle: there is no file "
+            "gateway.yaml:15: providers.lab.api_keys: must have at least one item",
+            "gateway.yaml:15: providers.lab.api_keys: give either api_key or api_keys, not both",
+            f"gateway.yaml:16: providers.lab.ca_bundle: there is no file "
             f"'{place.directory}/none.pem'",
-            "gateway.yaml:16: providers.lab.base_url: a base URL can't hold credentials; "
+            "gateway.yaml:17: providers.lab.base_url: a base URL can't hold credentials; "
             "use api_key or headers",
-            "gateway.yaml:17: providers.lab.models.m.capabilities: must be a list",
-            "gateway.yaml:17: providers.lab.models.m.num_ctx: only a provider of kind ollama has "
+            "gateway.yaml:18: providers.lab.models.m.capabilities: must be a list",
+            "gateway.yaml:18: providers.lab.models.m.num_ctx: only a provider of kind ollama has "
             "this setting, not one of kind openai",
-            "gateway.yaml:19: models.fast: no provider 'ollma' is configured; did you mean ollama?",
-            "gateway.yaml:20: models.slow.targets: one target for now: this version takes no list",
-            "gateway.yaml:21: models.bad: give either target or targets, "
+            "gateway.yaml:20: models.fast: no provider 'ollma' is configured; did you mean ollama?",
+            "gateway.yaml:22: models.bad: give either target or targets, "
             "e.g. target: ollama/llama3.2",
-            "gateway.yaml:22: models.with space: a model's name is text without spaces or "
+            "gateway.yaml:23: models.with space: a model's name is text without spaces or "
             "control characters",
-            "gateway.yaml:23: models.none: 'llama3.2' is not provider/model, e.g. ollama/llama3.2",
-            "gateway.yaml:24: models.two: give either target or targets, "
+            "gateway.yaml:24: models.none: 'llama3.2' is not provider/model, e.g. ollama/llama3.2",
+            "gateway.yaml:25: models.two: give either target or targets, "
             "e.g. target: ollama/llama3.2",
-            "gateway.yaml:25: models.parrot: a provider of kind demo has only the model echo, "
+            "gateway.yaml:26: models.parrot: a provider of kind demo has only the model echo, "
             "not 'gpt'",
-            "gateway.yaml:26: cache: unknown setting",
+            "gateway.yaml:27: cach: unknown setting; did you mean cache?",
         ]
     )
 
@@ -173,8 +183,8 @@ cache: {ttl: 300}
             "the gateway speaks Ollama's own API under /api",
         ),
         (
-            "providers: {ollama: {max_concurrency: 2}}\n",
-            "gateway.yaml:1: providers.ollama.max_concurrency: unknown setting",
+            "providers: {ollama: {max_queue: 2}}\n",
+            "gateway.yaml:1: providers.ollama.max_queue: has no effect without max_concurrency",
         ),
     ],
 )

@@ -10,8 +10,15 @@ from typing import Any
 
 import pytest
 
-from app import build_inference
-from gateway.config.settings import ProviderSettings, Settings, Target, Timeouts
+from app import build_backends
+from gateway.config.settings import (
+    ProviderSettings,
+    RouteSettings,
+    RouteTarget,
+    Settings,
+    Target,
+    Timeouts,
+)
 from gateway.errors import NotFoundError
 from gateway.inference import catalog as module
 from gateway.inference.catalog import Catalog
@@ -69,15 +76,15 @@ def build(ollama: Upstream, openai: Upstream, clock: Clock) -> Iterator[Any]:
             "backup": ProviderSettings("backup", "openai", f"{openai.url}/v1"),
         },
         default_provider="ollama",
-        models={"fast": ("ollama", "full")},
+        models={"fast": RouteSettings((RouteTarget("ollama", "full"),))},
     )
     with ExitStack() as stack:
 
         def build() -> Catalog:
-            catalog, inference = build_inference(settings)
-            for upstream in inference._upstreams.values():
+            backends = build_backends(settings)
+            for upstream in backends.upstreams.values():
                 stack.callback(upstream.close)
-            return catalog
+            return backends.catalog
 
         yield build
 

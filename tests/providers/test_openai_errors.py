@@ -221,13 +221,13 @@ def test_addresses_inside_the_network_and_tracebacks_are_left_out() -> None:
     )
 
 
-@pytest.mark.parametrize("status", [429, 503, 529])
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
 def test_the_wait_a_provider_asks_for_is_passed_on(status: int) -> None:
     headers = {"Retry-After": "1", "retry-after-ms": "0"}
     assert parse(status, DESCRIBED, headers).retry_after == 1.0
 
 
-@pytest.mark.parametrize("status", [400, 500])
+@pytest.mark.parametrize("status", [400, 404, 422])
 def test_other_errors_ask_for_no_wait(status: int) -> None:
     assert parse(status, DESCRIBED, {"retry-after": "7"}).retry_after is None
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +44,22 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
     process.wait()
 
 
+@contextmanager
+def hung(server: RedisServer) -> Iterator[None]:
+    """Stop Redis in its tracks: the system still accepts connections for it."""
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+
+
 @pytest.fixture
 def redis_state(redis_server: RedisServer) -> Iterator[RedisState]:
     # As patient as a machine busy with tests needs; what impatience does has its own tests.
     state = RedisState(redis_server.url, time_limit=5.0)
-    state.reset()
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushdb()
     yield state
     state.close()
 

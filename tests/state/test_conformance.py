@@ -1,20 +1,16 @@
-"""What every implementation of the state promises."""
+"""What every implementation of the state promises about counters."""
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections import Counter as Tally
-from collections.abc import Callable
-from typing import TypeVar
 
 import pytest
 
 from gateway.state import Counter, State
+from tests.state.processes import PROCESSES, in_processes
 
-PROCESSES = 8
 INCREMENTS = 200
-_Outcome = TypeVar("_Outcome")
 
 
 def test_a_window_starts_with_its_first_increment(state: State) -> None:
@@ -106,12 +102,12 @@ def test_a_closed_state_opens_again(state: State) -> None:
 
 def test_increments_of_many_processes_are_all_counted(state: State) -> None:
     state.increment("before the fork", 60)
-    values = _in_processes(state, _increment_often)
+    values = in_processes(state, _increment_often)
     assert sorted(values) == list(range(1, PROCESSES * INCREMENTS + 1))
 
 
 def test_a_limit_holds_across_processes(state: State) -> None:
-    outcomes = _in_processes(state, _increment_to_limit)
+    outcomes = in_processes(state, _increment_to_limit)
     assert Tally(outcomes) == {True: 100, False: PROCESSES * INCREMENTS - 100}
 
 
@@ -121,22 +117,6 @@ def _increment_often(state: State) -> list[int]:
 
 def _increment_to_limit(state: State) -> list[bool]:
     return [state.increment("key", 600, limit=100).counted for _ in range(INCREMENTS)]
-
-
-def _in_processes(state: State, work: Callable[[State], list[_Outcome]]) -> list[_Outcome]:
-    """Return what ``work`` returned in each of several forked processes, as one list."""
-    fork = multiprocessing.get_context("fork")
-    results = fork.Queue()
-    processes = [
-        fork.Process(target=lambda: results.put(work(state)), daemon=True) for _ in range(PROCESSES)
-    ]
-    for process in processes:
-        process.start()
-    outcomes = [outcome for _ in processes for outcome in results.get(timeout=30)]
-    for process in processes:
-        process.join(30)
-    results.close()
-    return outcomes
 
 
 class _about:

@@ -15,6 +15,7 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.state import LocalState, StateUnavailableError
 from gateway.state.clock import Clock, load_clock
+from gateway.state.file import MAP_SIZE, open_lmdb
 from tests.gateway_process import ROOT
 
 SECOND = 1_000_000_000
@@ -115,7 +116,7 @@ def test_a_forked_process_uses_no_file_of_its_parent(path: Path) -> None:
 def test_a_deleted_file_is_noticed_and_made_anew(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.state.local._INSPECTED_EVERY", 0.0)
+    monkeypatch.setattr("gateway.state.shared_file._INSPECTED_EVERY", 0.0)
     with opened(path) as state:
         state.increment("key", 60)
         for name in (path, Path(f"{path}-lock")):
@@ -238,12 +239,75 @@ def test_a_clock_set_back_over_a_reboot_makes_no_window_longer(path: Path) -> No
         assert state.increment("key", 60).resets_in == 60.0
 
 
+def test_values_do_not_outlive_the_boot_whose_times_and_processes_they_speak_of(path: Path) -> None:
+    machine = Machine()
+    with opened(path, machine.clock()) as state:
+        _set(state, "key", b"value")
+        assert state.now() == 1000.0
+    machine.reboot(off_for=1.0)
+    with opened(path, machine.clock()) as state:
+        assert state.get("key") is None
+        assert state.now() == 5.0
+
+
+def test_values_that_ended_do_not_pile_up(path: Path) -> None:
+    machine = Machine()
+    with opened(path, machine.clock()) as state:
+        for number in range(500):
+            machine.since_boot += 1
+            _set(state, f"key {number}", b"value", lifetime=2)
+    with open_lmdb(path, MAP_SIZE) as environment:
+        assert environment.stat()["entries"] < 50
+
+
+def test_values_of_changing_size_leave_no_holes_that_can_not_be_used(path: Path) -> None:
+    chance = random.Random(1)
+    with opened(path, map_size=4 * 1024 * 1024) as state:
+        for _ in range(1000):
+            _set(state, f"key {chance.randrange(10)}", bytes(chance.randrange(200_000)))
+
+
+def test_a_file_full_of_values_makes_room_of_those_that_ended(path: Path) -> None:
+    machine = Machine()
+    with opened(path, machine.clock(), map_size=1024 * 1024) as state:
+        for size in (100_000, 5000, 1500):
+            with pytest.raises(StateUnavailableError, match="is full"):
+                _fill_with_values(state, size)
+        for number in range(7):
+            _set(state, f"100000 {number}", b"smaller")
+        machine.since_boot += 70
+        _set(state, "other", bytes(100_000))
+        assert state.increment("key", 60).value == 1
+
+
+def test_values_leave_a_quarter_of_the_file_free(path: Path) -> None:
+    size = 1024 * 1024
+    with (
+        opened(path, map_size=size) as state,
+        pytest.raises(StateUnavailableError, match="is full"),
+    ):
+        _fill_with_values(state, 20_000)
+    with open_lmdb(path, size) as environment:
+        stat = environment.stat()
+    used = (stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]) * stat["psize"]
+    assert 0.7 * size < used <= 0.75 * size
+
+
 def test_where_the_machine_names_no_boot_the_wall_clock_serves(tmp_path: Path) -> None:
     clock = load_clock(tmp_path / "no such file")
     with opened(tmp_path / "state", clock) as state:
         state.increment("key", 60)
     with opened(tmp_path / "state", clock) as state:
         assert state.increment("key", 60).value == 2
+
+
+def _set(state: LocalState, key: str, value: bytes, lifetime: float = 60) -> None:
+    state.update(key, lambda old: (value, None), lifetime)
+
+
+def _fill_with_values(state: LocalState, size: int) -> None:
+    for number in range(1000):
+        _set(state, f"{size} {number}", bytes(size))
 
 
 def _fill(state: LocalState) -> None:

@@ -6,9 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,20 +18,11 @@ from gateway.state import LocalState, State, StateUnavailableError, open_state
 from gateway.state.policy import StateWithPolicy
 from gateway.state.redis import RedisState
 from tests.gateway_process import ROOT, find_free_port
-from tests.state.conftest import RedisServer
+from tests.state.conftest import RedisServer, hung
+from tests.state.processes import another_process
 
 SLACK = 0.5
 """Seconds that a machine busy with tests may add to the 50 ms."""
-
-
-@contextmanager
-def hung(server: RedisServer) -> Iterator[None]:
-    """Stop Redis in its tracks: the system still accepts connections for it."""
-    os.kill(server.process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(server.process.pid, signal.SIGCONT)
 
 
 @pytest.fixture
@@ -156,6 +147,111 @@ def test_a_late_answer_is_not_taken_for_that_of_the_next_request(
     state.close()
 
 
+def test_values_are_refused_while_redis_is_away_and_the_clock_goes_on(
+    redis_server: RedisServer, denying: State
+) -> None:
+    began = denying.now()
+    with hung(redis_server):
+        for _ in range(2):
+            with pytest.raises(StateUnavailableError):
+                denying.update("key", lambda old: (b"value", None), 60)
+            with pytest.raises(StateUnavailableError):
+                denying.get("key")
+        assert 0 <= denying.now() - began < 5
+    _wait_until_counting(denying)
+    assert denying.get("key") is None
+
+
+def test_while_redis_hangs_values_are_this_machines_if_told_to(
+    redis_server: RedisServer, counting_locally: State
+) -> None:
+    counting_locally.update("key", lambda old: (b"shared", None), 60)
+    owner = counting_locally.owner
+    with hung(redis_server):
+        assert counting_locally.update("key", lambda old: (b"local", old), 60) is None
+        assert counting_locally.get("key") == b"local"
+        assert counting_locally.is_alive(owner)
+        assert not counting_locally.is_alive(owner.replace("/", "/1", 1))
+        assert counting_locally.is_alive(owner.replace(":", ":another machine"))
+    _wait_until_counting(counting_locally)
+    _wait_until(lambda: counting_locally.get("key") == b"shared")
+
+
+def test_changes_that_wait_for_one_that_fails_fail_with_it(redis_server: RedisServer) -> None:
+    state = _connect(redis_server)
+    outcomes: list[float] = []
+
+    def change() -> None:
+        start = time.monotonic()
+        with pytest.raises(StateUnavailableError):
+            state.update("key", lambda old: (b"value", None), 60)
+        outcomes.append(time.monotonic() - start)
+
+    with hung(redis_server):
+        threads = [threading.Thread(target=change) for _ in range(30)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(outcomes) == 30
+    assert max(outcomes) < 0.05 + SLACK
+    state.close()
+
+
+def test_nobody_is_taken_for_dead_because_redis_hung(
+    redis_server: RedisServer, redis_state: RedisState
+) -> None:
+    with another_process(redis_state, _live) as other:
+        assert redis_state.is_alive(other.said)
+        os.kill(other.process_id, signal.SIGSTOP)
+        with hung(redis_server):
+            time.sleep(2.0)
+        _assert_alive_for(0.3, redis_state, other.said)
+        os.kill(other.process_id, signal.SIGCONT)  # it finds Redis again a little later than we
+        _assert_alive_for(1.5, redis_state, other.said)
+        os.kill(other.process_id, signal.SIGKILL)
+        _wait_until(lambda: not redis_state.is_alive(other.said))
+
+
+def test_a_process_that_computes_is_alive_and_its_greenlets_change_one_by_one(
+    redis_server: RedisServer, redis_state: RedisState
+) -> None:
+    script = """
+from gevent import monkey
+monkey.patch_all()
+import gevent, sys, time
+from gateway.state.redis import RedisState
+state = RedisState(sys.argv[1], time_limit=5.0)
+def count(old):
+    count.calls += 1
+    return b"%d" % (int(old or b"0") + 1), None
+count.calls = 0
+def work():
+    for _ in range(20):
+        state.update("count", count, 60)
+gevent.joinall([gevent.spawn(work) for _ in range(50)])
+print(state.get("count").decode(), count.calls, state.owner, flush=True)
+sys.stdin.readline()
+end = time.monotonic() + 2.5
+while time.monotonic() < end:
+    pass
+print("done", flush=True)
+"""
+    command = [sys.executable, "-c", script, redis_server.url]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        counted, calls, owner = process.stdout.readline().split()
+        assert (counted, calls) == ("1000", "1000")
+        process.stdin.write("\n")
+        process.stdin.flush()
+        _assert_alive_for(2.3, redis_state, owner)
+        assert process.stdout.readline() == "done\n"
+    assert process.returncode == 0
+
+
 def test_the_url_is_checked_at_the_start() -> None:
     with pytest.raises(ConfigurationError, match=r"^REDIS_URL: "):
         open_state(Path("unused"), redis_url="http://127.0.0.1")
@@ -185,6 +281,26 @@ def _refused_after(state: State) -> float:
     with pytest.raises(StateUnavailableError):
         state.increment("key", 60)
     return time.monotonic() - start
+
+
+def _assert_alive_for(seconds: float, state: RedisState, owner: str) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert state._look(owner)
+        time.sleep(0.01)
+
+
+def _live(state: State, say: Callable[[str], None]) -> None:
+    say(state.owner)
+    while True:
+        signal.pause()
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def _wait_until_counting(state: State) -> None:

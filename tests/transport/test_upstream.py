@@ -124,9 +124,11 @@ def test_each_header_is_sent_once() -> None:
     heads: list[bytes] = []
 
     class Recording(InProcessAdapter):
-        def begin(self, head: bytes, body: bytes | None, watch: Watch) -> Exchange:
+        def begin(
+            self, head: bytes, body: bytes | None, watch: Watch, first_byte: float | None = None
+        ) -> Exchange:
             heads.append(head)
-            return super().begin(head, body, watch)
+            return super().begin(head, body, watch, first_byte)
 
     headers = {"host": "other", "user-agent": "mine", "accept-encoding": "gzip"}
     settings = ProviderSettings("test", "demo", "demo://echo", headers=headers)

@@ -17,9 +17,17 @@ from math import inf
 
 import pytest
 
-from gateway.errors import ClientDisconnectedError, UpstreamTimeoutError
+from gateway.errors import ClientDisconnectedError, RestartingError, UpstreamTimeoutError
 from gateway.transport import is_gevent_patched
-from gateway.transport.watch import READ, WRITE, PollingWatch, Wake, Watch, open_watch
+from gateway.transport.watch import (
+    READ,
+    WRITE,
+    PollingWatch,
+    Wake,
+    Watch,
+    interrupt_all,
+    open_watch,
+)
 
 SOON = 1.0
 """Seconds. The promise is 0.1 on an idle machine; a busy one takes its time."""
@@ -238,6 +246,29 @@ def test_server_that_tells_of_the_client_is_asked_now_and_then(upstream: Pair) -
     with Later(left.set), pytest.raises(ClientDisconnectedError):
         watch.wait([(upstream.ours, READ)], within(5))
     assert watch.waited < 0.5 + 2 * SOON
+
+
+def test_an_interruption_ends_the_wait_and_all_later_ones(watch: Watch, upstream: Pair) -> None:
+    upstream.theirs.send(b"x")
+    assert watch.wait([(upstream.ours, READ)], within(5)) is Wake.READY
+    upstream.ours.recv(1)
+    timer = threading.Timer(0.05, interrupt_all, [RestartingError])
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(RestartingError):
+        watch.wait([(upstream.ours, READ)], within(5))
+    assert time.monotonic() - began < SOON
+    timer.join()
+    upstream.theirs.send(b"x")
+    with pytest.raises(RestartingError):
+        watch.wait([(upstream.ours, READ)], within(5))
+
+
+def test_an_interruption_is_not_for_watches_that_come_later(upstream: Pair) -> None:
+    interrupt_all(RestartingError)
+    with contextlib.closing(open_watch(10)) as watch:
+        upstream.theirs.send(b"x")
+        assert watch.wait([(upstream.ours, READ)], within(5)) is Wake.READY
 
 
 def test_the_watch_suits_the_process() -> None:

@@ -31,7 +31,7 @@ class Capabilities:
 
 def resolve_capabilities(target: Target, info: ModelInfo | None) -> Capabilities:
     """Return what the configuration says, or else what the provider told."""
-    known = target.provider.model_settings(target.model).capabilities
+    known = target.capabilities
     if known is None and info is not None:
         known = info.capabilities
     return Capabilities(target.requested_model, known)

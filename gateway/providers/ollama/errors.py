@@ -37,8 +37,15 @@ def parse_error(
     status: int, headers: Mapping[str, str], body: bytes, target: Target
 ) -> GatewayError:
     """Map an answer whose status is not 200."""
+    error = _build_error(status, parse_retry_after(headers, time.time()), body, target)
+    error.upstream_status = status
+    return error
+
+
+def _build_error(
+    status: int, retry_after: float | None, body: bytes, target: Target
+) -> GatewayError:
     name = _name(target)
-    retry_after = parse_retry_after(headers, time.time())
     if status in (401, 402, 403, 407):
         return UpstreamError(
             f"{name} refused the gateway itself: its key, account or address in the gateway's "
@@ -56,11 +63,11 @@ def parse_error(
             f"{name} is busy.", retry_after=retry_after or BUSY_RETRY_AFTER
         )
     if status in (408, 504):
-        return UpstreamTimeoutError(f"{name} took too long.")
+        return UpstreamTimeoutError(f"{name} took too long.", retry_after=retry_after)
     if status == 413:
         return RequestTooLargeError(f"{name} refused the request as too large.")
     if status >= 500:
-        return UpstreamError(f"{name} failed with status {status}.")
+        return UpstreamError(f"{name} failed with status {status}.", retry_after=retry_after)
     if status >= 400 and text is not None:
         return InvalidRequestError(f"{name} refused the request{_quote(text, target)}.")
     return UpstreamError(

@@ -1,15 +1,16 @@
-"""Ollama's lists of models as ``ModelInfo``.
+"""Ollama's models: which there are, as ``ModelInfo``, which are loaded, and loading one.
 
-Knows ``/api/tags`` and ``/api/show`` (Ollama v0.25 source, recorded) and how
-models are named. Must not know requests of clients.
+Knows ``/api/tags``, ``/api/show``, ``/api/ps`` (Ollama v0.25 source, recorded) and
+how models are named. Must not know requests of clients.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.config.settings import Target
 from gateway.errors import UpstreamError
 from gateway.serialization import dumps, loads_lenient
 from gateway.types import ModelInfo, UpstreamRequest
@@ -51,6 +52,41 @@ def parse_model_info(model: str, body: bytes) -> ModelInfo:
         capabilities=_read_capabilities(shown),
         context_length=_read_length(facts.get(f"{architecture}.context_length")),
     )
+
+
+def build_loaded_models() -> UpstreamRequest:
+    """Return the request for the models that are in memory; it loads none."""
+    return UpstreamRequest("GET", "/api/ps")
+
+
+def parse_loaded_models(body: bytes) -> frozenset[str]:
+    """Parse the answer of ``/api/ps``: the names of the loaded models; raises ``UpstreamError``.
+
+    Its ``models`` may be null where there are none.
+    """
+    models = _parse_object(body).get("models") or []
+    if not isinstance(models, list):
+        raise UpstreamError("The provider sent a list of loaded models that is none.")
+    return frozenset(model["name"] for model in models if _is_named(model))
+
+
+def build_warm(target: Target) -> UpstreamRequest:
+    """Return the request that loads a model and generates nothing (recorded).
+
+    It is answered once the model is loaded, with status 200. The size of the context
+    is the one that later requests ask for: another would have it loaded again.
+    """
+    body: dict[str, Any] = {"model": target.model, "messages": [], "stream": False}
+    num_ctx = target.provider.model_settings(target.model).num_ctx
+    if num_ctx is not None:
+        body["options"] = {"num_ctx": num_ctx}
+    return UpstreamRequest("POST", "/api/chat", dumps(body))
+
+
+def is_among(names: Collection[str], name: str) -> bool:
+    """Tell whether Ollama's own list of ``names`` has the model it would take for ``name``."""
+    wanted = _canonical(name)
+    return any(_canonical(each) == wanted for each in names)
 
 
 def find_model(models: Sequence[ModelInfo], name: str) -> ModelInfo | None:

@@ -5,7 +5,7 @@ Knows which module translates what. Must not translate anything itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from gateway.config.settings import Target
 from gateway.errors import GatewayError
@@ -13,9 +13,13 @@ from gateway.providers.ollama.chat import OllamaChat
 from gateway.providers.ollama.embeddings import OllamaEmbeddings, build_embeddings
 from gateway.providers.ollama.errors import parse_error
 from gateway.providers.ollama.models import (
+    build_loaded_models,
     build_model_info,
     build_model_list,
+    build_warm,
     find_model,
+    is_among,
+    parse_loaded_models,
     parse_model_info,
     parse_model_list,
 )
@@ -66,6 +70,22 @@ class Ollama:
     def parse_model_info(self, model: str, body: bytes) -> ModelInfo:
         """Parse that description; raises ``UpstreamError``."""
         return parse_model_info(model, body)
+
+    def build_loaded_models(self) -> UpstreamRequest:
+        """Return the request for the models that are in memory."""
+        return build_loaded_models()
+
+    def parse_loaded_models(self, body: bytes) -> frozenset[str]:
+        """Parse that list; raises ``UpstreamError``."""
+        return parse_loaded_models(body)
+
+    def is_among(self, names: Collection[str], model: str) -> bool:
+        """Tell whether ``model`` is one of ``names``, whatever its case, with or without a tag."""
+        return is_among(names, model)
+
+    def build_warm(self, target: Target) -> UpstreamRequest:
+        """Return the request that loads a model."""
+        return build_warm(target)
 
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, target: Target

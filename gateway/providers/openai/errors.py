@@ -60,7 +60,9 @@ _PRIVATE_ADDRESS = re.compile(
 
 def parse_error(status: int, headers: Mapping[str, str], body: bytes, now: float) -> GatewayError:
     """Map an answer whose status is not 200. Never raises; ``now`` is in Unix seconds."""
-    return build_error(status, parse_error_body(body), parse_retry_after(headers, now))
+    error = build_error(status, parse_error_body(body), parse_retry_after(headers, now))
+    error.upstream_status = status
+    return error
 
 
 def build_stream_error(value: Any) -> GatewayError:
@@ -89,7 +91,8 @@ def build_error(
         message = f"The provider answered with a redirect, which is not followed (HTTP {status})."
         return UpstreamError(message, should_retry=False)
     if status in (408, 504):
-        return UpstreamTimeoutError(f"The provider took too long to answer (HTTP {status}).")
+        message = f"The provider took too long to answer (HTTP {status})."
+        return UpstreamTimeoutError(message, retry_after=retry_after)
     if status in (503, 529):
         message = _describe("The provider has no capacity for this now", status, error)
         return ServiceUnavailableError(message, retry_after=retry_after)
@@ -97,8 +100,8 @@ def build_error(
         message = "The provider knows no such path (HTTP 404): its base URL may be wrong."
         return UpstreamError(message, should_retry=False)
     if 400 <= status < 500:
-        return _build_refusal(status, error, retry_after if status == 429 else None)
-    return UpstreamError(_describe("The provider failed", status, error))
+        return _build_refusal(status, error, retry_after if status in (409, 429) else None)
+    return UpstreamError(_describe("The provider failed", status, error), retry_after=retry_after)
 
 
 def _build_refusal(status: int, error: ErrorBody | None, retry_after: float | None) -> GatewayError:

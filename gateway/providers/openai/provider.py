@@ -8,7 +8,7 @@ upstream to judge.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, cast
@@ -122,6 +122,22 @@ class OpenAI:
     def parse_model_info(self, model: str, body: bytes) -> ModelInfo:
         """Return what is known without a description: the name."""
         return ModelInfo(model)
+
+    def build_loaded_models(self) -> UpstreamRequest | None:
+        """Return None: nobody has to load a model here."""
+        return None
+
+    def parse_loaded_models(self, body: bytes) -> frozenset[str]:
+        """Return no name, for there is no such list."""
+        return frozenset()
+
+    def is_among(self, names: Collection[str], model: str) -> bool:
+        """Tell whether ``model`` is one of ``names``, to the letter."""
+        return model in names
+
+    def build_warm(self, target: Target) -> UpstreamRequest | None:
+        """Return None: nobody has to load a model here."""
+        return None
 
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, target: Target

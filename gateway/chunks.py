@@ -1,16 +1,22 @@
 """Putting the chunks of streams together: into one whole answer, or several into one stream.
 
-Knows OpenAI's chunks. Must not know where they come from.
+Knows OpenAI's chunks. Must not know where they come from. The way back, from a
+whole answer to a stream, is ``gateway.resilience.replay``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from gateway.types import ChatCompletion, Chunk, Usage
 
 _CONTENT = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call")
+_TEXTS = ("reasoning_content", "reasoning", "refusal")
+_CHUNK_FIELDS = {"id", "object", "created", "model", "choices", "usage", "obfuscation"}
+_CHOICE_FIELDS = {"index", "delta", "logprobs", "finish_reason"}
+_DELTA_FIELDS = {"role", *_CONTENT}
+_TOOL_CALL_FIELDS = {"index", "id", "type", "function"}
 
 
 def has_content(chunk: Chunk) -> bool:
@@ -29,28 +35,58 @@ def gather(batches: Iterable[list[Chunk]]) -> ChatCompletion:
 
     Raises what the stream raises.
     """
-    head: Chunk = {}
-    usage: Usage | None = None
-    choices: dict[int, _Choice] = {}
+    gathering = Gathering()
     for batch in batches:
+        gathering.add(batch)
+    return gathering.to_completion()
+
+
+class Gathering:
+    """A stream put together while it goes by.
+
+    Fields that OpenAI's API doesn't know keep their last value. Only of pieces of a
+    kind that isn't known (in a delta) nothing can be made: ``is_whole`` is False then.
+    """
+
+    def __init__(self) -> None:
+        self.is_whole = True
+        self._head: Chunk = {}
+        self._more: dict[str, Any] = {}
+        self._usage: Usage | None = None
+        self._choices: dict[int, _Choice] = {}
+
+    @property
+    def size(self) -> int:
+        """Characters of text gathered so far."""
+        return sum(choice.size for choice in self._choices.values())
+
+    def add(self, batch: list[Chunk]) -> None:
+        """Take in the stream's next chunks, which are left as they are."""
         for chunk in batch:
-            head = head or chunk
-            usage = chunk.get("usage") or usage
+            self._head = self._head or chunk
+            self._usage = chunk.get("usage") or self._usage
+            if not chunk.keys() <= _CHUNK_FIELDS:
+                self._more |= _unknown(chunk, _CHUNK_FIELDS)
             for choice in chunk.get("choices", ()):
                 index = choice.get("index", 0)
-                if index not in choices:
-                    choices[index] = _Choice(index)
-                choices[index].add(choice)
-    completion: ChatCompletion = {
-        "id": head.get("id"),
-        "object": "chat.completion",
-        "created": head.get("created"),
-        "model": head.get("model"),
-        "choices": [choices[index].to_dict() for index in sorted(choices)],
-    }
-    if usage is not None:
-        completion["usage"] = usage
-    return completion
+                if index not in self._choices:
+                    self._choices[index] = _Choice(index)
+                if not self._choices[index].add(choice):
+                    self.is_whole = False
+
+    def to_completion(self) -> ChatCompletion:
+        """Return the ``chat.completion`` that the chunks so far amount to."""
+        completion: ChatCompletion = {
+            "id": self._head.get("id"),
+            "object": "chat.completion",
+            "created": self._head.get("created"),
+            "model": self._head.get("model"),
+            "choices": [self._choices[index].to_dict() for index in sorted(self._choices)],
+            **self._more,
+        }
+        if self._usage is not None:
+            completion["usage"] = self._usage
+        return completion
 
 
 def merge(
@@ -98,45 +134,59 @@ class _Choice:
 
     def __init__(self, index: int) -> None:
         self.index = index
+        self.size = 0
         self.content: list[str] = []
         self.texts: dict[str, list[str]] = {}
         self.tool_calls: dict[int, dict[str, Any]] = {}
         self.function_call: dict[str, Any] | None = None
         self.logprobs: dict[str, Any] | None = None
         self.finish_reason: str | None = None
+        self.more: dict[str, Any] = {}
 
-    def add(self, choice: Any) -> None:
+    def add(self, choice: Any) -> bool:
+        """Take in one chunk's part of this choice; False if some of it is of no known kind."""
         delta = choice.get("delta") or {}
-        if delta.get("content"):
-            self.content.append(delta["content"])
+        content = delta.get("content")
+        is_known = True
+        if content and type(content) is str:
+            self.content.append(content)
+            self.size += len(content)
             if len(delta) == 1 and len(choice) == 3:  # as nearly always: a piece of text
                 self.finish_reason = choice.get("finish_reason") or self.finish_reason
-                return
-        for name in ("reasoning_content", "refusal"):
+                return True
+        elif content:
+            is_known = False
+        for name in _TEXTS:
             if delta.get(name):
                 self.texts.setdefault(name, []).append(delta[name])
+                self.size += len(delta[name])
+        if _unknown(delta, _DELTA_FIELDS):
+            is_known = False
         for call in delta.get("tool_calls") or ():
+            is_known = is_known and call.keys() <= _TOOL_CALL_FIELDS
             self._add_tool_call(call)
         if delta.get("function_call"):
             self.function_call = _joined(self.function_call, delta["function_call"])
         if choice.get("logprobs"):
             self._add_logprobs(choice["logprobs"])
+        self.more |= _unknown(choice, _CHOICE_FIELDS)
         self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        return is_known
 
     def to_dict(self) -> dict[str, Any]:
-        text = "".join(self.content)
+        content = "".join(self.content)
+        texts = {name: "".join(pieces) for name, pieces in self.texts.items()}
         calls = [
             {name: value for name, value in self.tool_calls[index].items() if name != "index"}
             for index in sorted(self.tool_calls)
         ]
-        called = bool(calls or self.function_call)
+        says_otherwise = bool(calls or self.function_call or "refusal" in texts)
         message: dict[str, Any] = {
             "role": "assistant",
-            "content": text if text or not called else None,
-            "refusal": "".join(self.texts["refusal"]) if "refusal" in self.texts else None,
+            "content": content if content or not says_otherwise else None,
+            "refusal": None,
+            **texts,
         }
-        if "reasoning_content" in self.texts:
-            message["reasoning_content"] = "".join(self.texts["reasoning_content"])
         if calls:
             message["tool_calls"] = calls
         if self.function_call:
@@ -146,15 +196,18 @@ class _Choice:
             "message": message,
             "logprobs": self.logprobs,
             "finish_reason": self.finish_reason,
+            **self.more,
         }
 
     def _add_tool_call(self, call: dict[str, Any]) -> None:
         index = call.get("index", 0)
         known = self.tool_calls.get(index)
+        more = call.get("function") or {}
+        self.size += len(more.get("arguments") or "")
         if known is None:
-            self.tool_calls[index] = dict(call, function=dict(call.get("function") or {}))
+            self.tool_calls[index] = dict(call, function=dict(more))
         else:
-            known["function"] = _joined(known["function"], call.get("function") or {})
+            known["function"] = _joined(known["function"], more)
 
     def _add_logprobs(self, logprobs: dict[str, Any]) -> None:
         if self.logprobs is None:
@@ -170,3 +223,10 @@ def _joined(known: dict[str, Any] | None, more: dict[str, Any]) -> dict[str, Any
     joined["name"] = joined.get("name") or more.get("name") or ""
     joined["arguments"] = (joined.get("arguments") or "") + (more.get("arguments") or "")
     return joined
+
+
+def _unknown(fields: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
+    """Return what is said in fields that aren't ``known``."""
+    if fields.keys() <= known:
+        return {}
+    return {name: value for name, value in fields.items() if value and name not in known}

@@ -1,0 +1,43 @@
+"""Who answered, as clients are told: by a target, or from the cache.
+
+Knows journeys and stored answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.inference.journey import Journey
+from gateway.resilience.cache import Hit
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who answered what was asked; ``dropped_params`` names what can't be honoured.
+
+    ``provider`` and ``model`` are "" where a ping was due before anybody did.
+    ``age`` is how many seconds old a stored answer is, None where it is fresh.
+    """
+
+    provider: str
+    model: str
+    dropped_params: tuple[str, ...] = ()
+    age: int | None = None
+
+
+def asked_at(journey: Journey) -> Asked:
+    target = journey.target
+    return Asked(target.provider.name, target.model, journey.dropped_params)
+
+
+def stored_headers(asked: Asked) -> dict[str, str]:
+    return {
+        "provider": asked.provider,
+        "model": asked.model,
+        "dropped_params": "\n".join(asked.dropped_params),
+    }
+
+
+def asked_of(hit: Hit) -> Asked:
+    dropped = tuple(filter(None, hit.headers["dropped_params"].split("\n")))
+    return Asked(hit.headers["provider"], hit.headers["model"], dropped, hit.age)

@@ -1,0 +1,180 @@
+"""One attempt at one target: translate, send, read.
+
+Knows providers, upstreams and exchanges. Must not know why this target, what comes
+after it, nor any one provider's or dialect's format.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.chunks import merge
+from gateway.config.settings import Settings, Target
+from gateway.errors import GatewayError, UpstreamError
+from gateway.inference.catalog import Catalog
+from gateway.inference.redaction import redact_error
+from gateway.providers.base import Provider
+from gateway.routing import build_target_request
+from gateway.transport import Exchange, UnexpectedStatusError, Upstream, Watch, wait_any
+from gateway.types import ChatRequest, Chunk, EmbeddingsRequest, UpstreamRequest
+
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+MAX_GATHERED_BYTES = 64 * 1024 * 1024
+"""What a provider may send for a whole answer that it streams, with all that is around the text."""
+
+MAX_EMBEDDINGS_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Backends:
+    """What attempts are made with, by provider's name."""
+
+    settings: Settings
+    providers: Mapping[str, Provider]
+    upstreams: Mapping[str, Upstream]
+    catalog: Catalog
+
+
+class Attempt(ABC):
+    """A request sent to one target. ``first_byte`` seconds may pass until it begins to answer.
+
+    ``dropped_params`` are the names of what was asked and can't be honoured;
+    ``answer`` is set at the end where the upstream gave a whole one.
+    """
+
+    def __init__(self, backends: Backends, target: Target, watch: Watch, first_byte: float) -> None:
+        self.target = target
+        self.dropped_params: tuple[str, ...] = ()
+        self.answer: dict[str, Any] | None = None
+        self._backends = backends
+        self._provider = backends.providers[target.provider.name]
+        self._watch = watch
+        self._first_byte = first_byte
+        self._exchanges: list[Exchange] = []
+
+    def iter_batches(self) -> Iterator[list[Chunk]]:
+        """Make the attempt: yield its chunks as they come, and ``[]`` while nothing does.
+
+        Raises a ``GatewayError`` that is fit for clients.
+        """
+        try:
+            yield from self._iter_batches()
+        except UnexpectedStatusError as failure:
+            error = self._provider.parse_error(
+                failure.status, failure.headers, failure.body, self.target
+            )
+            raise redact_error(error, self.target.provider) from failure
+        except GatewayError as error:
+            redact_error(error, self.target.provider)
+            raise
+
+    def close(self, *, finished: bool = False) -> None:
+        """Let go of the upstream; ``finished`` tells that its answer was read to its end."""
+        for exchange in self._exchanges:
+            if finished:
+                exchange.finish()
+            else:
+                exchange.close()
+
+    @abstractmethod
+    def _iter_batches(self) -> Iterator[list[Chunk]]: ...
+
+    def _send(self, request: UpstreamRequest) -> Exchange:
+        upstream = self._backends.upstreams[self.target.provider.name]
+        exchange = upstream.send(request, self._watch, self._first_byte)
+        self._exchanges.append(exchange)
+        return exchange
+
+    def _iter_read(
+        self, request: UpstreamRequest, limit: int
+    ) -> Generator[list[Chunk], None, bytes]:
+        """Return a whole body; yields ``[]`` while it isn't complete."""
+        pieces: list[bytes] = []
+        size = 0
+        for piece in self._send(request).iter_pieces():
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                raise UpstreamError(f"The provider's answer is longer than {limit} bytes.")
+            yield []
+        return b"".join(pieces)
+
+
+class ChatAttempt(Attempt):
+    """An attempt at a chat; ``is_whole``: its chunks are gathered, and so their sum is bounded."""
+
+    def __init__(
+        self,
+        backends: Backends,
+        request: ChatRequest,
+        target: Target,
+        watch: Watch,
+        first_byte: float,
+        *,
+        is_whole: bool,
+    ) -> None:
+        super().__init__(backends, target, watch, first_byte)
+        self._request = request
+        self._limit = MAX_GATHERED_BYTES if is_whole else None
+
+    def _iter_batches(self) -> Iterator[list[Chunk]]:
+        request, dropped = build_target_request(self._request, self.target)
+        info = None
+        if self._provider.needs_model_info(request):
+            info = self._backends.catalog.model_info(self.target)
+        call = self._provider.build_chat(request, self.target, info)
+        self.dropped_params = (*dropped, *call.dropped_params)
+        if not call.streamed:
+            body = yield from self._iter_read(call.requests[0], MAX_ANSWER_BYTES)
+            self.answer = call.parse_response(body)
+            return
+        exchanges = [self._send(each) for each in call.requests]
+        if len(exchanges) == 1:
+            yield from call.iter_chunks(_limited(exchanges[0].iter_pieces(), self._limit), 0)
+            return
+        streams = [
+            call.iter_chunks(_limited(exchange.iter_pieces(wait=False), self._limit), index)
+            for index, exchange in enumerate(exchanges)
+        ]
+
+        def wait(running: list[int]) -> bool:
+            return wait_any([exchanges[index] for index in running], self._watch)
+
+        yield from merge(streams, wait)
+
+
+class EmbeddingsAttempt(Attempt):
+    """An attempt at embeddings; ``answer`` is OpenAI's list of them."""
+
+    def __init__(
+        self,
+        backends: Backends,
+        request: EmbeddingsRequest,
+        target: Target,
+        watch: Watch,
+        first_byte: float,
+    ) -> None:
+        super().__init__(backends, target, watch, first_byte)
+        self._request = request
+
+    def _iter_batches(self) -> Iterator[list[Chunk]]:
+        request, dropped = build_target_request(self._request, self.target)
+        call = self._provider.build_embeddings(request, self.target)
+        self.dropped_params = (*dropped, *call.dropped_params)
+        body = yield from self._iter_read(call.request, MAX_EMBEDDINGS_BYTES)
+        self.answer = call.parse_response(body)
+
+
+def _limited(pieces: Iterator[bytes], limit: int | None) -> Iterator[bytes]:
+    if limit is None:
+        yield from pieces
+        return
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > limit:
+            raise UpstreamError(f"The provider's answer is longer than {limit} bytes.")
+        yield piece

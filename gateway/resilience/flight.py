@@ -1,0 +1,148 @@
+"""Single flight: of equal work asked for at the same time, one does it and the others wait.
+
+Knows leases in shared state, and who holds them. Must not know what the work is.
+
+The state's value of a key is absent (nobody works), or a ``Flight``: in the air,
+while its leader works, or landed, for the moment in which those who waited look
+at what came of it. A leader whose process has died counts as absent.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import orjson
+
+from gateway.state import State, StateUnavailableError
+
+SHORTEST_PAUSE = 0.02
+LONGEST_PAUSE = 0.1
+_PAUSE_SHARE = 0.1
+_MOST_LEFT_OPEN = 1000
+_ENDED_AT_ONCE = 16
+_PREFIX = "flight:"
+_Result = TypeVar("_Result")
+
+Wait = Callable[[float], None]
+"""Waits for so many seconds; raises when the client has left or its time is out."""
+
+
+class Flight(NamedTuple):
+    """Work under way, or just done (``owner`` is "" then). ``note`` is its leader's."""
+
+    ticket: str
+    owner: str
+    note: str
+
+    @property
+    def has_landed(self) -> bool:
+        return not self.owner
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right, and the duty, to do the work of ``key``; to be ended by ``Flights``."""
+
+    key: str
+    flight: Flight
+
+
+class Flights:
+    """Work by key over all processes that share ``state``.
+
+    ``longest`` is how many seconds a leader may take: whoever waits for one that
+    never ended its lease goes on after that.
+    """
+
+    def __init__(self, state: State, longest: float) -> None:
+        self._state = state
+        self._longest = longest
+        self._left_open: deque[tuple[Lease, float]] = deque(maxlen=_MOST_LEFT_OPEN)
+
+    def join(self, key: str, note: str = "") -> Lease | Flight:
+        """Lead the work of ``key``, or return the flight that is there already.
+
+        Raises ``StateUnavailableError``.
+        """
+        self._end_left_open()
+        lease = Lease(key, Flight(secrets.token_hex(8), self._state.owner, note))
+        mine = _encode(lease.flight)
+
+        def take(value: bytes | None) -> tuple[bytes, Lease | Flight]:
+            flight = self._parse(value)
+            return (mine, lease) if value is None or flight is None else (value, flight)
+
+        try:
+            return self._state.update(_PREFIX + key, take, self._longest)
+        except StateUnavailableError:
+            self._left_open.append((lease, 0.0))  # it may be ours all the same
+            raise
+
+    def iter_waits(self, key: str, wait: Wait) -> Iterator[None]:
+        """Wait until nobody works on ``key`` any more; yields after each look at it.
+
+        The pause between two looks grows with the time waited, so that many who wait
+        long for the same cost little. Raises what ``wait`` raises, and
+        ``StateUnavailableError``.
+        """
+        began = time.monotonic()
+        while (flight := self._parse(self._state.get(_PREFIX + key))) and not flight.has_landed:
+            waited = time.monotonic() - began
+            wait(min(max(SHORTEST_PAUSE, waited * _PAUSE_SHARE), LONGEST_PAUSE))
+            yield
+
+    def land(self, lease: Lease, seconds: float) -> None:
+        """End a lease: all who wait go on, and so does who comes within ``seconds``."""
+        self._end(lease, seconds)
+
+    def release(self, lease: Lease) -> None:
+        """End a lease with nothing to show: the next one leads."""
+        self._end(lease, 0.0)
+
+    def _parse(self, value: bytes | None) -> Flight | None:
+        """Return the flight, or None where there is none whose leader lives."""
+        if value is None:
+            return None
+        flight = Flight(*orjson.loads(value))
+        return flight if flight.has_landed or self._state.is_alive(flight.owner) else None
+
+    def _end(self, lease: Lease, seconds: float) -> None:
+        mine = _encode(lease.flight)
+        landed = _encode(lease.flight._replace(owner="")) if seconds else None
+
+        def end(value: bytes | None) -> tuple[bytes | None, None]:
+            return (landed if value == mine else value), None
+
+        try:
+            self._state.update(_PREFIX + lease.key, end, seconds or self._longest)
+        except StateUnavailableError:
+            # Nobody else can end it while this process lives.
+            self._left_open.append((lease, seconds))
+
+    def _end_left_open(self) -> None:
+        """End some leases that could not be ended when it was time."""
+        for _ in range(min(len(self._left_open), _ENDED_AT_ONCE)):
+            try:
+                lease, seconds = self._left_open.popleft()
+            except IndexError:  # other threads were quicker
+                return
+            self._end(lease, seconds)
+
+
+def finish(waiting: Generator[object, None, _Result]) -> _Result:
+    """Read a generator to its end for what it returns."""
+    while True:
+        try:
+            next(waiting)
+        except StopIteration as end:
+            result: _Result = end.value
+            return result
+
+
+def _encode(flight: Flight) -> bytes:
+    return orjson.dumps([*flight])

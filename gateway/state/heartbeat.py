@@ -1,0 +1,128 @@
+"""This process's heartbeat in Redis, and what it tells about Redis' clock.
+
+Knows threads that nothing in the process holds up. Must not know who listens.
+
+A greenlet would not do: one that computes for seconds holds all others up, and
+the process would be taken for dead.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from gateway.state.base import StateUnavailableError
+from gateway.state.owner import load_owner
+from gateway.state.redis_client import RedisClient
+
+LIFETIME = 1.5
+"""Seconds after its last beat for which a process counts as alive."""
+
+INTERVAL = 0.4
+"""Seconds from beat to beat, and those that one may take."""
+
+_GAP = 0.75
+"""Seconds without an answered beat after which those of others may have been lost as well."""
+
+_GRACE = 1.0
+"""Seconds after a gap in which every process that lives has beaten again."""
+
+_OFFSET_KEPT = 60.0
+_PREFIX = "gateway:owner:"
+_BEAT = "redis.call('SET', KEYS[1], '', 'PX', ARGV[1]) return redis.call('TIME')"
+
+
+class Heartbeat:
+    """Keeps this process's key in Redis alive once ``start`` was called, also after a fork."""
+
+    def __init__(self, url: str, *, time_limit: float) -> None:
+        self._url = url
+        self._time_limit = time_limit
+        self._starting = threading.Lock()
+        self._process = 0
+        self._started = 0
+        self._beaten_at = 0.0
+        self._trusted_from = 0.0
+        self._offset = time.time() - time.monotonic()
+        self._round_trip = float("inf")
+        self._measured_at = 0.0
+
+    def start(self) -> None:
+        """Beat once, and from now on every 0.4 s, unless this process does already."""
+        if self._process == os.getpid():
+            return
+        with self._starting:
+            if self._process == os.getpid():
+                return
+            self._beaten_at, self._trusted_from = time.monotonic(), 0.0
+            client = RedisClient(self._url, time_limit=self._time_limit)
+            if not self._beat(client):
+                self._beaten_at = float("-inf")
+            client.close()
+            self._process = os.getpid()
+            self._started += 1
+            _start_native_thread(self._beat_on, self._process, self._started)
+
+    def stop(self) -> None:
+        """Beat no more, until the next start."""
+        self._process = 0
+
+    def now(self) -> float:
+        """Return the seconds of Redis' clock; of this machine's while Redis was never reached."""
+        self.start()
+        return time.monotonic() + self._offset
+
+    def is_trusted(self) -> bool:
+        """Whether this process's own beats came through of late.
+
+        While they didn't, nobody's may have, and a missing beat says nothing.
+        """
+        now = time.monotonic()
+        return now - self._beaten_at < _GAP and now >= self._trusted_from
+
+    def _beat_on(self, process: int, started: int) -> None:
+        client = RedisClient(self._url, time_limit=INTERVAL)
+        while self._process == process and self._started == started:
+            time.sleep(INTERVAL)
+            self._beat(client)
+        client.close()
+
+    def _beat(self, client: RedisClient) -> bool:
+        begun = time.monotonic()
+        try:
+            seconds, microseconds = client.run(
+                "EVAL", _BEAT, 1, beat_key(load_owner()), round(LIFETIME * 1000)
+            )
+        except StateUnavailableError:
+            return False
+        ended = time.monotonic()
+        if begun - self._beaten_at > _GAP:
+            self._trusted_from = ended + _GRACE
+        self._beaten_at = begun
+        self._measure(int(seconds) + int(microseconds) / 1e6, begun, ended)
+        return True
+
+    def _measure(self, told: float, begun: float, ended: float) -> None:
+        """Take the clock from the quickest answer of a minute: the most exact."""
+        if ended - begun < self._round_trip or ended - self._measured_at > _OFFSET_KEPT:
+            self._offset = told - (begun + ended) / 2
+            self._round_trip = ended - begun
+            self._measured_at = ended
+
+
+def beat_key(owner: str) -> str:
+    """Return the key that is there while the process with the token ``owner`` beats."""
+    return _PREFIX + owner
+
+
+def _start_native_thread(target: Callable[..., None], *arguments: int) -> None:
+    """Start a thread of the system, which ends with the process, also where gevent has patched."""
+    monkey = sys.modules.get("gevent.monkey")
+    start = _thread.start_new_thread
+    if monkey is not None:
+        start = monkey.get_original("_thread", "start_new_thread")
+    start(target, arguments)
