@@ -22,9 +22,10 @@ from gateway.admin_client import GatewayUnreachableError, find_admin_key, post_r
 from gateway.config.description import describe_settings, iter_lines
 from gateway.config.environment import BANNER_VARIABLE, current_environment
 from gateway.config.load import load_environment, load_settings
-from gateway.config.settings import DEMO_KIND, DEMO_MODEL, Settings
+from gateway.config.settings import Settings
 from gateway.config.sources import read_sources
 from gateway.errors import ConfigurationError, GatewayError
+from gateway.kinds import DEMO_KIND, DEMO_MODEL
 
 ListModels = Callable[[Settings], list[str]]
 """Returns the ids of ``GET /v1/models`` that can chat; ``[]`` for none, or no answer."""

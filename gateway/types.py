@@ -64,6 +64,34 @@ class RawChunk(dict[str, Any]):
     raw: bytes
 
 
+class NativeRequest(dict[str, Any]):
+    """A canonical chat request that came in another API's format, with its body in that format.
+
+    ``dialect`` is the API's name: ``messages`` (Anthropic), ``responses`` (OpenAI),
+    ``ollama_chat``, ``ollama_generate``. A provider that speaks it may build its request
+    from ``native`` alone, so that nothing which only that API can say is lost; it then
+    answers with ``NativeChunk`` or ``NativeCompletion`` of the same dialect.
+    """
+
+    __slots__ = ("dialect", "native")
+    dialect: str
+    native: dict[str, Any]
+
+
+class NativeChunk(dict[str, Any]):
+    """A canonical chunk that came as part of another API's stream, with the bytes of that part.
+
+    Chunks of one stream are all native or none is. ``raw`` is as the dialect writes it
+    (a framed event, a line), ready to be passed on; ``dialect`` as in ``NativeRequest``.
+    The dict is what the part says in canonical form, for metering, caching and
+    choosing: its ``choices`` are ``[]`` where that is nothing.
+    """
+
+    __slots__ = ("dialect", "raw")
+    dialect: str
+    raw: bytes
+
+
 ChatCompletion = dict[str, Any]
 """A whole ``chat.completion``."""
 
@@ -76,6 +104,14 @@ class RawCompletion(dict[str, Any]):
     """
 
     __slots__ = ("raw",)
+    raw: bytes
+
+
+class NativeCompletion(dict[str, Any]):
+    """A whole answer in canonical form that came in another API's format, with its bytes."""
+
+    __slots__ = ("dialect", "raw")
+    dialect: str
     raw: bytes
 
 

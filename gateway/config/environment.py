@@ -15,6 +15,7 @@ from dotenv.parser import parse_stream
 
 from gateway.config import values
 from gateway.errors import ConfigurationError
+from gateway.kinds import KINDS
 
 DOTENV_NAME = ".env"
 BANNER_VARIABLE = "GATEWAY_BANNER"
@@ -39,6 +40,12 @@ class Given(NamedTuple):
     origin: str
 
 
+_PROVIDER_SETTINGS: dict[str, Callable[[str], Any]] = {
+    "base_url": values.parse_base_url,
+    "api_key": values.parse_credential,
+}
+"""How the variables of ``gateway.kinds`` are read, by the setting of a provider they stand for."""
+
 VARIABLES = (
     Variable("HOST", "127.0.0.1", values.parse_host),
     Variable("PORT", "8080", values.parse_integer(1, 65535)),
@@ -47,9 +54,11 @@ VARIABLES = (
     Variable("CORS_ORIGINS", "", values.parse_list(values.parse_origin)),
     Variable("WEB_CONCURRENCY", "", values.parse_integer(1, 1024)),
     Variable("AI_PROVIDER", "", str),
-    Variable("OLLAMA_BASE_URL", "", values.parse_base_url),
-    Variable("OPENAI_API_KEY", "", values.parse_credential),
-    Variable("OPENAI_BASE_URL", "", values.parse_base_url),
+    *(
+        Variable(name, "", _PROVIDER_SETTINGS[setting])
+        for kind in KINDS.values()
+        for setting, name in kind.variables.items()
+    ),
     Variable("MAX_RETRIES", "2", values.parse_integer(0)),
     Variable("FALLBACK_MODEL", "", str),
     Variable("GATEWAY_API_KEYS", "", values.parse_api_keys),

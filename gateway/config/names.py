@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from gateway.config.settings import DEMO_KIND, DEMO_MODEL
+from gateway.kinds import DEMO_KIND, DEMO_MODEL
 
 
 def split_model_name(

@@ -15,13 +15,9 @@ from urllib.parse import urlsplit
 from gateway.config.document import Document
 from gateway.config.environment import Given, describe_variable
 from gateway.config.local_ollama import OLLAMA_PORT
-from gateway.config.settings import DEMO_KIND, DEMO_MODEL, ModelSettings, ProviderSettings, Timeouts
+from gateway.config.settings import ModelSettings, ProviderSettings, Timeouts
+from gateway.kinds import DEMO_KIND, KINDS
 
-DEFAULT_BASE_URLS = {
-    "ollama": "http://localhost:11434",
-    "openai": "https://api.openai.com/v1",
-    DEMO_KIND: f"demo://{DEMO_MODEL}",
-}
 TIMEOUT_VARIABLES = {
     "connect": "CONNECT_TIMEOUT",
     "first_byte": "FIRST_BYTE_TIMEOUT",
@@ -41,11 +37,6 @@ _PLAIN = (
     "overflow_while_loading",
 )
 """Settings that are taken as they were read."""
-
-_FROM_ENVIRONMENT = {
-    "ollama": {"base_url": "OLLAMA_BASE_URL"},
-    "openai": {"base_url": "OPENAI_BASE_URL", "api_key": "OPENAI_API_KEY"},
-}
 
 
 class ProviderBuilder:
@@ -81,8 +72,8 @@ class ProviderBuilder:
         providers = {
             name: self._build(name, entry) for name, entry in entries.items() if "kind" in entry
         }
-        for name, variables in _FROM_ENVIRONMENT.items():
-            if name not in entries and any(v in self.parsed for v in variables.values()):
+        for name, kind in KINDS.items():
+            if name not in entries and any(v in self.parsed for v in kind.variables.values()):
                 providers[name] = self._build(name, {"kind": name})
         asked = self.parsed.get("AI_PROVIDER")
         if asked in ("ollama", DEMO_KIND) and asked not in entries and asked not in providers:
@@ -112,7 +103,7 @@ class ProviderBuilder:
             self._note_origin(name, setting)
         base_url = self._complete_base_url(name, kind, filled.get("base_url"))
         keys = filled.get("api_keys") or ((filled["api_key"],) if "api_key" in filled else ())
-        if not keys and base_url == DEFAULT_BASE_URLS["openai"] and "headers" not in filled:
+        if not keys and _wants_key(kind, base_url) and "headers" not in filled:
             self.warnings.append(f"provider {name} has no API key; {base_url} will refuse it")
         if "max_retries" not in filled:
             filled["max_retries"] = self._retries_elsewhere(name)
@@ -135,7 +126,7 @@ class ProviderBuilder:
         filled = dict(entry)
         if entry["kind"] != name:
             return filled
-        for setting, variable in _FROM_ENVIRONMENT.get(name, {}).items():
+        for setting, variable in KINDS[name].variables.items():
             known = setting in entry or (setting == "api_key" and "api_keys" in entry)
             if variable in self.parsed and not known:
                 filled[setting] = self.parsed[variable]
@@ -143,11 +134,14 @@ class ProviderBuilder:
         return filled
 
     def _complete_base_url(self, name: str, kind: str, base_url: str | None) -> str:
+        row = KINDS[kind]
         if base_url is None:
-            return DEFAULT_BASE_URLS[kind]
+            if row.base_url is None:
+                self._note_problem(name, "base_url", f"a provider of kind {kind} needs one")
+            return row.base_url or ""
         path = urlsplit(base_url).path
-        if kind == "openai" and not path:
-            return f"{base_url}/v1"
+        if not path:
+            return base_url + row.default_path
         if kind == "ollama" and path.endswith(("/v1", "/api")):
             message = f"leave out {path}; the gateway speaks Ollama's own API under /api"
             self._note_problem(name, "base_url", message)
@@ -183,9 +177,9 @@ class ProviderBuilder:
             self.origins[where] = self.document.origin(("providers", name, *setting))
 
     def _note_problem(self, name: str, setting: str, message: str) -> None:
-        variable = _FROM_ENVIRONMENT.get(name, {}).get(setting)
+        variable = KINDS[name].variables.get(setting, "") if name in KINDS else ""
         path = ("providers", name, setting)
-        if path not in self.document.lines and variable is not None:
+        if path not in self.document.lines and variable in self.given:
             self.problems.append(describe_variable(variable, self.given[variable], message))
         else:
             self.problems.append(self.document.describe(path, message))
@@ -206,3 +200,9 @@ def _build_model(settings: dict[str, Any]) -> ModelSettings:
 def choose_default(providers: Mapping[str, ProviderSettings]) -> str:
     """Return the provider of names without a prefix where ``AI_PROVIDER`` says nothing."""
     return "ollama" if "ollama" in providers else next(iter(providers), DEMO_KIND)
+
+
+def _wants_key(kind: str, base_url: str) -> bool:
+    """Tell whether requests without a key are sure to be refused there."""
+    row = KINDS[kind]
+    return "api_key" in row.variables and base_url == row.base_url

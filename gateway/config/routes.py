@@ -13,9 +13,7 @@ from typing import Any
 from gateway.config.document import Document, ValuePath
 from gateway.config.fields import suggest
 from gateway.config.names import may_have_model, split_model_name
-from gateway.config.schemas import KINDS
 from gateway.config.settings import (
-    DEMO_MODEL,
     CacheSettings,
     Price,
     ProviderSettings,
@@ -23,6 +21,7 @@ from gateway.config.settings import (
     RouteTarget,
     TargetSettings,
 )
+from gateway.kinds import DEMO_MODEL, KINDS
 
 
 class RouteBuilder:

@@ -32,17 +32,10 @@ from gateway.config.model_schemas import (
     check_model_name,
     find_stray_queue,
 )
-from gateway.config.settings import CAPABILITIES, DEMO_KIND
-
-KINDS = ("ollama", "openai", DEMO_KIND)
+from gateway.config.settings import CAPABILITIES
+from gateway.kinds import DEMO_KIND, KINDS, kinds_with
 
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_ONLY_FOR_OLLAMA = (
-    "num_ctx",
-    "allow_client_options",
-    "load_timeout",
-    "overflow_while_loading",
-)
 _NOT_FOR_DEMO = (
     "base_url",
     "api_key",
@@ -104,6 +97,19 @@ def _check_provider_name(name: str) -> None:
         )
 
 
+def _find_foreign_settings(kind: str, given: Mapping[str, Any]) -> dict[str | int, Any]:
+    """Return, by name, what is wrong with the settings that only other kinds of provider take."""
+    problems: dict[str | int, Any] = {}
+    for name in given:
+        takers = kinds_with(name)
+        if takers and kind not in takers:
+            allowed = " or ".join(takers)
+            problems[name] = [
+                f"only a provider of kind {allowed} has this setting, not one of kind {kind}"
+            ]
+    return problems
+
+
 class TimeoutsSchema(StrictSchema):
     connect = Value(read_seconds)
     first_byte = Value(read_seconds)
@@ -118,7 +124,7 @@ class ModelSchema(StrictSchema):
 
 
 class ProviderSchema(StrictSchema):
-    kind = Value(read_choice("kind of provider", KINDS), required=True)
+    kind = Value(read_choice("kind of provider", tuple(KINDS)), required=True)
     base_url = Value(read_text(values.parse_base_url))
     api_key = Value(read_text(values.parse_credential))
     api_keys = Values(read_text(values.parse_credential))
@@ -143,13 +149,12 @@ class ProviderSchema(StrictSchema):
         if "api_key" in original_data and "api_keys" in original_data:
             problems["api_keys"] = ["give either api_key or api_keys, not both"]
         kind = data.get("kind")
-        if kind in ("openai", DEMO_KIND):
-            message = [f"only a provider of kind ollama has this setting, not one of kind {kind}"]
-            problems.update((name, message) for name in _ONLY_FOR_OLLAMA if name in original_data)
+        if kind is not None:
+            problems.update(_find_foreign_settings(kind, original_data))
             models = {
-                name: {"num_ctx": message}
+                name: found
                 for name, model in data.get("models", {}).items()
-                if "num_ctx" in model
+                if (found := _find_foreign_settings(kind, model))
             }
             if models:
                 problems["models"] = models

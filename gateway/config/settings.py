@@ -12,10 +12,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 SQLITE_PREFIX = "sqlite:///"
-DEMO_KIND = "demo"
-DEMO_MODEL = "echo"
-"""The only model that a provider of kind demo has."""
-
 Strategy = Literal["fallback", "weighted", "least_busy", "fastest", "cheapest"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 """How one of several targets is chosen; the first is the default."""

@@ -1,6 +1,6 @@
-"""The registry: which class speaks for which kind of upstream.
+"""Which class speaks for which kind of upstream (see ``gateway.kinds``).
 
-Knows names only: a provider's module is imported when it is first asked for.
+A provider's module is imported when it is first asked for.
 """
 
 from __future__ import annotations
@@ -10,14 +10,8 @@ from importlib import import_module
 from typing import cast
 
 from gateway.errors import ConfigurationError
+from gateway.kinds import KINDS
 from gateway.providers.base import Provider
-
-KINDS = {
-    "demo": "gateway.providers.demo:Demo",
-    "ollama": "gateway.providers.ollama:Ollama",
-    "openai": "gateway.providers.openai:OpenAI",
-}
-"""Kind of provider to ``module:class``."""
 
 
 @cache
@@ -30,5 +24,5 @@ def get_provider(kind: str) -> Provider:
         raise ConfigurationError(
             f"There is no provider kind {kind!r}; use one of {', '.join(KINDS)}."
         )
-    module, _, name = KINDS[kind].partition(":")
+    module, _, name = KINDS[kind].implementation.partition(":")
     return cast("Provider", getattr(import_module(module), name)())

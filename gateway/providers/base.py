@@ -75,3 +75,42 @@ class Provider(Protocol):
         self, status: int, headers: Mapping[str, str], body: bytes, target: Target
     ) -> GatewayError:
         """Map an answer that isn't a success. Never raises; the caller redacts secrets."""
+
+
+class ProviderDefaults:
+    """What holds for most upstreams: a hosted service whose list says all there is to know.
+
+    A base class for providers, each of which overrides what is different.
+    """
+
+    def needs_model_info(self, request: ChatRequest) -> bool:
+        """Never: what a model can do is for the upstream to judge."""
+        return False
+
+    def find_model(self, models: Sequence[ModelInfo], name: str) -> ModelInfo | None:
+        """Return the model of exactly this name."""
+        return next((model for model in models if model.id == name), None)
+
+    def build_model_info(self, model: str) -> UpstreamRequest | None:
+        """Return None: nothing more than the list says can be asked."""
+        return None
+
+    def parse_model_info(self, model: str, body: bytes) -> ModelInfo:
+        """Return what is known without a description: the name."""
+        return ModelInfo(model)
+
+    def build_loaded_models(self) -> UpstreamRequest | None:
+        """Return None: nobody has to load a model here."""
+        return None
+
+    def parse_loaded_models(self, body: bytes) -> frozenset[str]:
+        """Return no name, for there is no such list."""
+        return frozenset()
+
+    def is_among(self, names: Collection[str], model: str) -> bool:
+        """Tell whether ``model`` is one of ``names``, to the letter."""
+        return model in names
+
+    def build_warm(self, target: Target) -> UpstreamRequest | None:
+        """Return None: nobody has to load a model here."""
+        return None

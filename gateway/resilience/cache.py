@@ -36,7 +36,7 @@ from gateway.resilience.flight import Flights, Lease, Wait, finish
 from gateway.serialization import dumps_ascii
 from gateway.state import State, StateUnavailableError
 from gateway.state.blobs import BlobStore
-from gateway.types import Chunk, RawCompletion
+from gateway.types import Chunk, NativeChunk, NativeCompletion, NativeRequest, RawCompletion
 
 __all__ = ["AnswerCache", "Hit", "Miss", "Question", "finish"]
 
@@ -174,10 +174,12 @@ class AnswerCache:
         """Store a complete answer; one that isn't, or is too long, is not stored."""
         if self._settings is None or not _is_complete(answer):
             return
-        is_raw = isinstance(answer, RawCompletion)
+        dialect = answer.dialect if isinstance(answer, NativeCompletion) else None
         body = answer.raw if isinstance(answer, RawCompletion) else dumps_ascii(answer)
+        if isinstance(answer, NativeCompletion):
+            body = b"%b\n%b" % (body, answer.raw)
         if len(body) <= MAX_STORED_BYTES:
-            head = orjson.dumps([is_raw, dict(headers)])
+            head = orjson.dumps([isinstance(answer, RawCompletion), dialect, dict(headers)])
             self._blobs.put(_blob_key(key), b"%b\n%b" % (head, body), self._settings.ttl)
 
     def _key(self, question: Question, control: CacheControl) -> str | None:
@@ -191,8 +193,12 @@ class AnswerCache:
         )
         if not is_eligible:
             return None
+        operation: str = question.operation
+        request = question.request
+        if isinstance(request, NativeRequest):
+            operation, request = request.dialect, request.native
         try:
-            return build_key(question.tenant, question.operation, question.model, question.request)
+            return build_key(question.tenant, operation, question.model, request)
         except RecursionError:
             return None
 
@@ -219,16 +225,27 @@ class AnswerCache:
         if max_age is not None and age > max_age:
             return None
         head, _, body = blob.data.partition(b"\n")
-        is_raw, headers = orjson.loads(head)
-        answer = orjson.loads(body)
-        if is_raw:
-            answer = RawCompletion(answer)
-            answer.raw = body
-        return Hit(answer, headers, age)
+        is_raw, dialect, headers = orjson.loads(head)
+        return Hit(_load_answer(body, is_raw, dialect), headers, age)
+
+
+def _load_answer(body: bytes, is_raw: bool, dialect: str | None) -> dict[str, Any]:
+    if dialect is not None:
+        canonical, _, raw = body.partition(b"\n")
+        native = NativeCompletion(orjson.loads(canonical))
+        native.dialect, native.raw = dialect, raw
+        return native
+    answer: dict[str, Any] = orjson.loads(body)
+    if is_raw:
+        answer = RawCompletion(answer)
+        answer.raw = body
+    return answer
 
 
 def _with(gathering: Gathering, batch: list[Chunk]) -> Gathering | None:
     """Add to what is gathered; None once the answer can't be kept."""
+    if isinstance(batch[0], NativeChunk):
+        return None  # what only the other API can say is in its bytes alone
     try:
         gathering.add(batch)
     except (AttributeError, KeyError, TypeError):

@@ -31,13 +31,14 @@ _FORMAT = 1
 _MAYBE_WHOLE = re.compile(rb"[0-9](?:\.0|e)")
 
 
-def build_key(tenant: str, operation: Operation, model: str, request: Mapping[str, Any]) -> str:
+def build_key(tenant: str, operation: str, model: str, request: Mapping[str, Any]) -> str:
     """Return the SHA-256, in hexadecimal, of everything that an answer depends on.
 
-    ``tenant`` is who asks, ``model`` the resolved public name, ``request`` the parsed
-    body. Left out are fields without influence, ``null`` members of the request and
-    of its messages (deeper ones may mean something, in a JSON schema for one); the
-    order of members and the spelling of numbers (1, 1.0) don't count.
+    ``tenant`` is who asks, ``operation`` what for (or in which dialect), ``model`` the
+    resolved public name, ``request`` the parsed body. Left out are fields without
+    influence, ``null`` members of the request and of its messages (deeper ones may mean
+    something, in a JSON schema for one); the order of members and the spelling of
+    numbers (1, 1.0) don't count.
 
     Raises ``RecursionError`` for a request nested too deeply to be written.
     """

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.config.settings import Target
+from gateway.config.settings import Target, TargetSettings
+from gateway.types import NativeRequest
 
 
 def build_target_request(
@@ -21,11 +22,19 @@ def build_target_request(
     settings = target.settings
     if not settings.set and not settings.drop:
         return request, ()
-    changed = {name: value for name, value in request.items() if name not in settings.drop}
-    changed.update(settings.set)
+    changed = _changed(request, settings)
+    if isinstance(request, NativeRequest):
+        native = NativeRequest(changed)
+        native.dialect, native.native = request.dialect, _changed(request.native, settings)
+        changed = native
     gone = tuple(
         name
         for name, value in request.items()
         if value is not None and (name not in changed or changed[name] != value)
     )
     return changed, gone
+
+
+def _changed(request: dict[str, Any], settings: TargetSettings) -> dict[str, Any]:
+    kept = {name: value for name, value in request.items() if name not in settings.drop}
+    return {**kept, **settings.set}

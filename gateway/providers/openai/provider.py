@@ -8,13 +8,14 @@ upstream to judge.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, cast
 
 from gateway.config.settings import Target
 from gateway.errors import GatewayError, UpstreamError
+from gateway.providers.base import ProviderDefaults
 from gateway.providers.openai.errors import parse_error
 from gateway.providers.openai.stream import iter_chunks
 from gateway.providers.openai.whole import parse_whole
@@ -61,16 +62,12 @@ class OpenAIEmbeddingsCall:
         return parse_whole(body, "data")
 
 
-class OpenAI:
+class OpenAI(ProviderDefaults):
     """Implements ``gateway.providers.base.Provider``."""
 
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the ``Authorization`` header, if there is a key."""
         return {"Authorization": f"Bearer {api_key}"} if api_key else {}
-
-    def needs_model_info(self, request: ChatRequest) -> bool:
-        """Never: what a model can do is for the upstream to judge."""
-        return False
 
     def build_chat(
         self, request: ChatRequest, target: Target, info: ModelInfo | None
@@ -110,34 +107,6 @@ class OpenAI:
             raise UpstreamError("The provider's list of models is not a list.")
         models = (_read_model(entry) for entry in entries if isinstance(entry, dict))
         return [model for model in models if model.id]
-
-    def find_model(self, models: Sequence[ModelInfo], name: str) -> ModelInfo | None:
-        """Return the model of exactly this name."""
-        return next((model for model in models if model.id == name), None)
-
-    def build_model_info(self, model: str) -> UpstreamRequest | None:
-        """Return None: nothing more than the list says can be asked."""
-        return None
-
-    def parse_model_info(self, model: str, body: bytes) -> ModelInfo:
-        """Return what is known without a description: the name."""
-        return ModelInfo(model)
-
-    def build_loaded_models(self) -> UpstreamRequest | None:
-        """Return None: nobody has to load a model here."""
-        return None
-
-    def parse_loaded_models(self, body: bytes) -> frozenset[str]:
-        """Return no name, for there is no such list."""
-        return frozenset()
-
-    def is_among(self, names: Collection[str], model: str) -> bool:
-        """Tell whether ``model`` is one of ``names``, to the letter."""
-        return model in names
-
-    def build_warm(self, target: Target) -> UpstreamRequest | None:
-        """Return None: nobody has to load a model here."""
-        return None
 
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, target: Target
