@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Flask, Response, g
+from flask import Flask, Response, current_app, g
 from werkzeug.exceptions import HTTPException
 
 from gateway.errors import (
@@ -27,6 +27,9 @@ from gateway.serialization import dumps_ascii
 _UNKNOWN_RETRY_AFTER = 5.0
 """Seconds after which to come again where the upstream doesn't say."""
 
+EncodeError = Callable[[GatewayError], Any]
+_SHAPES = "gateway.error_shapes"
+
 logger = logging.getLogger("gateway.api")
 
 
@@ -38,8 +41,12 @@ def json_response(
     return Response(body, status, headers, content_type="application/json")
 
 
-def init_errors(app: Flask) -> None:
-    """Answer every failure in OpenAI's shape, with its true status."""
+def init_errors(app: Flask, shapes: Mapping[str, EncodeError] | None = None) -> None:
+    """Answer every failure with its true status, in the shape of the API that its path is of.
+
+    ``shapes`` are the encoders of others than OpenAI's API, by what their paths begin with.
+    """
+    app.extensions[_SHAPES] = tuple((shapes or {}).items())
     app.register_error_handler(GatewayError, _on_gateway_error)
     app.register_error_handler(HTTPException, _on_http_exception)
     app.register_error_handler(Exception, _on_exception)
@@ -60,7 +67,15 @@ def _on_gateway_error(error: GatewayError) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="gateway"'
     # 499 is for the log; a client that has closed only its own side may still read.
     status = 400 if isinstance(error, ClientDisconnectedError) else error.status
-    return json_response(error.to_dict(), status, headers)
+    return json_response(_encode_error(error), status, headers)
+
+
+def _encode_error(error: GatewayError) -> Any:
+    path = g.record.path
+    for prefix, encode in current_app.extensions[_SHAPES]:
+        if path.startswith(prefix):
+            return encode(error)
+    return error.to_dict()
 
 
 def _on_http_exception(error: HTTPException) -> Response:

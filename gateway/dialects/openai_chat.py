@@ -1,23 +1,30 @@
 """OpenAI's chat completions as spoken to clients: requests in, answers and streams out.
 
-Knows OpenAI's wire format. Must not know Flask, sockets or providers.
+A ``gateway.dialects.base.ChatDialect``. Knows OpenAI's wire format. Must not know Flask,
+sockets or providers.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gateway.dialects.envelope import check_model, check_stream, kind_of, parse_object
 from gateway.dialects.openai_usage import without_usage
-from gateway.errors import GatewayError, InternalServerError, InvalidRequestError
-from gateway.serialization import JSONDecodeError, dumps_ascii, loads_strict
-from gateway.sse import encode_event
-from gateway.types import ChatRequest, Chunk, EmbeddingsRequest, RawChunk
+from gateway.dialects.streaming import iter_encoded
+from gateway.errors import GatewayError, InvalidRequestError
+from gateway.serialization import dumps_ascii
+from gateway.sse import PING, encode_comment, encode_event
+from gateway.types import (
+    ChatCompletion,
+    ChatRequest,
+    Chunk,
+    EmbeddingsRequest,
+    RawChunk,
+    RawCompletion,
+)
 
-logger = logging.getLogger("gateway.stream")
-
-MAX_MODEL_LENGTH = 512
+CONTENT_TYPE = "text/event-stream; charset=utf-8"
 MAX_MESSAGES = 100_000
 DONE = b"data: [DONE]\n\n"
 
@@ -27,8 +34,8 @@ def parse_chat_request(body: bytes) -> ChatRequest:
 
     All else is for the provider to judge. Raises ``InvalidRequestError``.
     """
-    request = _parse_object(body)
-    _check_model(request)
+    request = parse_object(body)
+    check_model(request)
     if "messages" not in request:
         raise InvalidRequestError(
             "Missing required parameter: 'messages'.",
@@ -37,7 +44,7 @@ def parse_chat_request(body: bytes) -> ChatRequest:
         )
     if not isinstance(request["messages"], list):
         raise InvalidRequestError(
-            f"'messages' must be a list of messages, not {_kind(request['messages'])}.",
+            f"'messages' must be a list of messages, not {kind_of(request['messages'])}.",
             param="messages",
             code="invalid_type",
         )
@@ -47,19 +54,14 @@ def parse_chat_request(body: bytes) -> ChatRequest:
             param="messages",
             code="array_above_max_length",
         )
-    if not isinstance(request.get("stream"), bool | None):
-        raise InvalidRequestError(
-            f"'stream' must be true or false, not {_kind(request['stream'])}.",
-            param="stream",
-            code="invalid_type",
-        )
+    check_stream(request)
     return request
 
 
 def parse_embeddings_request(body: bytes) -> EmbeddingsRequest:
     """Parse the envelope of an embeddings request; raises ``InvalidRequestError``."""
-    request = _parse_object(body)
-    _check_model(request)
+    request = parse_object(body)
+    check_model(request)
     if request.get("input") is None:
         raise InvalidRequestError(
             "Missing required parameter: 'input'.",
@@ -81,23 +83,42 @@ def iter_events(batches: Iterator[list[Chunk]], *, include_usage: bool) -> Itera
     A batch without chunks gives b"". A failure becomes an event with an ``error``
     object and is the end; nothing is made up after it.
     """
-    try:
-        for batch in batches:
-            yield b"".join([_encode(chunk, include_usage) for chunk in batch])
-    except GatewayError as error:
-        yield encode_error(error)
-        raise
-    except Exception as error:
-        logger.exception("a stream failed")
-        failure = InternalServerError("The gateway failed while it streamed the answer.")
-        yield encode_error(failure)
-        raise failure from error
+
+    def encode(batch: list[Chunk]) -> bytes:
+        return b"".join([_encode(chunk, include_usage) for chunk in batch])
+
+    yield from iter_encoded(batches, encode, encode_error_event)
     yield DONE
 
 
-def encode_error(error: GatewayError) -> bytes:
+def encode_error_event(error: GatewayError) -> bytes:
     """Encode a failure as an event that OpenAI's SDKs raise."""
     return encode_event(dumps_ascii(error.to_dict()))
+
+
+def parse_request(body: bytes, headers: Mapping[str, str]) -> ChatRequest:
+    """See ``ChatDialect.parse_request``."""
+    return parse_chat_request(body)
+
+
+def encode_completion(completion: ChatCompletion, request: ChatRequest) -> Any:
+    """See ``ChatDialect.encode_completion``; what came in this format goes on as it came."""
+    return completion.raw if isinstance(completion, RawCompletion) else completion
+
+
+def iter_frames(batches: Iterator[list[Chunk]], request: ChatRequest) -> Iterator[bytes]:
+    """See ``ChatDialect.iter_frames``."""
+    return iter_events(batches, include_usage=wants_usage(request))
+
+
+def encode_note(note: str) -> bytes:
+    """See ``ChatDialect.encode_note``."""
+    return encode_comment(note) if note else PING
+
+
+def encode_error(error: GatewayError) -> Any:
+    """See ``ChatDialect.encode_error``."""
+    return error.to_dict()
 
 
 def _encode(chunk: Chunk, include_usage: bool) -> bytes:
@@ -114,42 +135,3 @@ def _encode(chunk: Chunk, include_usage: bool) -> bytes:
         chunk = {**chunk}
         del chunk["usage"]
     return b"data: %b\n\n" % dumps_ascii(chunk)
-
-
-def _parse_object(body: bytes) -> dict[str, Any]:
-    if not body.strip():
-        raise InvalidRequestError("The request body is empty; it must be a JSON object.")
-    try:
-        request = loads_strict(body)
-    except JSONDecodeError as error:
-        raise InvalidRequestError(
-            f"The request body is not valid JSON: {error}.", code="invalid_json"
-        ) from error
-    if not isinstance(request, dict):
-        raise InvalidRequestError(f"The request body must be a JSON object, not {_kind(request)}.")
-    return request
-
-
-def _check_model(request: dict[str, Any]) -> None:
-    model = request.get("model")
-    if model is None or model == "":
-        raise InvalidRequestError(
-            "Missing required parameter: 'model'.", param="model", code="missing_required_parameter"
-        )
-    if not isinstance(model, str):
-        raise InvalidRequestError(
-            f"'model' must be a string, not {_kind(model)}.", param="model", code="invalid_type"
-        )
-    if len(model) > MAX_MODEL_LENGTH or not model.isprintable() or model != model.strip():
-        raise InvalidRequestError(
-            "'model' must be the name of a model: at most "
-            f"{MAX_MODEL_LENGTH} printable characters, without spaces around it.",
-            param="model",
-            code="invalid_value",
-        )
-
-
-def _kind(value: Any) -> str:
-    """Name a JSON value's type as a reader of JSON knows it."""
-    kinds = {bool: "a boolean", str: "a string", list: "a list", dict: "an object"}
-    return "null" if value is None else kinds.get(type(value), "a number")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.dialects.openai_chat import (
     DONE,
-    encode_error,
+    encode_error_event,
     iter_events,
     parse_chat_request,
     parse_embeddings_request,
@@ -247,7 +247,7 @@ def test_failure_is_the_last_event_and_is_raised() -> None:
     last = next(events)
     with pytest.raises(UpstreamError):
         next(events)
-    assert last == encode_error(error)
+    assert last == encode_error_event(error)
     assert json.loads(last.removeprefix(b"data: ")) == {
         "error": {
             "message": "The provider broke.",
