@@ -71,11 +71,26 @@ class NativeRequest(dict[str, Any]):
     ``ollama_chat``, ``ollama_generate``. A provider that speaks it may build its request
     from ``native`` alone, so that nothing which only that API can say is lost; it then
     answers with ``NativeChunk`` or ``NativeCompletion`` of the same dialect.
+    ``native_headers`` are the client's headers that belong to that API, in lower case.
+    ``untranslated`` names what the canonical request can't say: dropped, where the
+    provider doesn't speak the dialect.
     """
 
-    __slots__ = ("dialect", "native")
-    dialect: str
-    native: dict[str, Any]
+    __slots__ = ("dialect", "native", "native_headers", "untranslated")
+
+    def __init__(
+        self,
+        canonical: Mapping[str, Any],
+        dialect: str,
+        native: dict[str, Any],
+        native_headers: Mapping[str, str] | None = None,
+        untranslated: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(canonical)
+        self.dialect = dialect
+        self.native = native
+        self.native_headers = native_headers or {}
+        self.untranslated = untranslated
 
 
 class NativeChunk(dict[str, Any]):

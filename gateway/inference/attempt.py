@@ -19,7 +19,7 @@ from gateway.inference.redaction import redact_error
 from gateway.providers.base import Provider
 from gateway.routing import build_target_request
 from gateway.transport import Exchange, UnexpectedStatusError, Upstream, Watch, wait_any
-from gateway.types import ChatRequest, Chunk, EmbeddingsRequest, UpstreamRequest
+from gateway.types import ChatRequest, Chunk, EmbeddingsRequest, NativeRequest, UpstreamRequest
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 MAX_GATHERED_BYTES = 64 * 1024 * 1024
@@ -126,7 +126,8 @@ class ChatAttempt(Attempt):
         if self._provider.needs_model_info(request):
             info = self._backends.catalog.model_info(self.target)
         call = self._provider.build_chat(request, self.target, info)
-        self.dropped_params = (*dropped, *call.dropped_params)
+        untranslated = _untranslated(request, self._provider)
+        self.dropped_params = (*dropped, *untranslated, *call.dropped_params)
         if not call.streamed:
             body = yield from self._iter_read(call.requests[0], MAX_ANSWER_BYTES)
             self.answer = call.parse_response(body)
@@ -166,6 +167,13 @@ class EmbeddingsAttempt(Attempt):
         self.dropped_params = (*dropped, *call.dropped_params)
         body = yield from self._iter_read(call.request, MAX_EMBEDDINGS_BYTES)
         self.answer = call.parse_response(body)
+
+
+def _untranslated(request: ChatRequest, provider: Provider) -> tuple[str, ...]:
+    """Return what gets lost of a request in an API's format that the provider doesn't speak."""
+    if not isinstance(request, NativeRequest) or request.dialect in provider.native_dialects:
+        return ()
+    return request.untranslated
 
 
 def _limited(pieces: Iterator[bytes], limit: int | None) -> Iterator[bytes]:

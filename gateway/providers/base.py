@@ -23,6 +23,10 @@ from gateway.types import (
 class Provider(Protocol):
     """One kind of upstream. Instances hold no state of a request."""
 
+    @property
+    def native_dialects(self) -> Collection[str]:
+        """The dialects (see ``NativeRequest``) whose requests go to the upstream as they are."""
+
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the headers that carry the credentials, and any other fixed ones."""
 
@@ -82,6 +86,8 @@ class ProviderDefaults:
 
     A base class for providers, each of which overrides what is different.
     """
+
+    native_dialects: Collection[str] = ()
 
     def needs_model_info(self, request: ChatRequest) -> bool:
         """Never: what a model can do is for the upstream to judge."""

@@ -24,9 +24,13 @@ def build_target_request(
         return request, ()
     changed = _changed(request, settings)
     if isinstance(request, NativeRequest):
-        native = NativeRequest(changed)
-        native.dialect, native.native = request.dialect, _changed(request.native, settings)
-        changed = native
+        changed = NativeRequest(
+            changed,
+            request.dialect,
+            _changed(request.native, settings),
+            request.native_headers,
+            request.untranslated,
+        )
     gone = tuple(
         name
         for name, value in request.items()

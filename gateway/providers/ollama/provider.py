@@ -30,6 +30,8 @@ from gateway.types import ChatRequest, EmbeddingsRequest, ModelInfo, UpstreamReq
 class Ollama:
     """A ``gateway.providers.base.Provider``."""
 
+    native_dialects: Collection[str] = ()
+
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the headers of every request; only ollama.com wants a key."""
         headers = {"Content-Type": "application/json"}
