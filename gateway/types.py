@@ -73,10 +73,11 @@ class NativeRequest(dict[str, Any]):
     answers with ``NativeChunk`` or ``NativeCompletion`` of the same dialect.
     ``native_headers`` are the client's headers that belong to that API, in lower case.
     ``untranslated`` names what the canonical request can't say: dropped, where the
-    provider doesn't speak the dialect.
+    provider doesn't speak the dialect. ``native_only`` names what can't be left out
+    without changing the meaning: there the request is refused.
     """
 
-    __slots__ = ("dialect", "native", "native_headers", "untranslated")
+    __slots__ = ("dialect", "native", "native_headers", "native_only", "untranslated")
 
     def __init__(
         self,
@@ -85,12 +86,14 @@ class NativeRequest(dict[str, Any]):
         native: dict[str, Any],
         native_headers: Mapping[str, str] | None = None,
         untranslated: tuple[str, ...] = (),
+        native_only: tuple[str, ...] = (),
     ) -> None:
         super().__init__(canonical)
         self.dialect = dialect
         self.native = native
         self.native_headers = native_headers or {}
         self.untranslated = untranslated
+        self.native_only = native_only
 
 
 class NativeChunk(dict[str, Any]):

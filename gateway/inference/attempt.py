@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.chunks import merge
 from gateway.config.settings import Settings, Target
-from gateway.errors import GatewayError, UpstreamError
+from gateway.errors import GatewayError, InvalidRequestError, UpstreamError
 from gateway.inference.catalog import Catalog
 from gateway.inference.redaction import redact_error
 from gateway.providers.base import Provider
@@ -122,11 +122,11 @@ class ChatAttempt(Attempt):
 
     def _iter_batches(self) -> Iterator[list[Chunk]]:
         request, dropped = build_target_request(self._request, self.target)
+        untranslated = _untranslated(request, self._provider)
         info = None
         if self._provider.needs_model_info(request):
             info = self._backends.catalog.model_info(self.target)
         call = self._provider.build_chat(request, self.target, info)
-        untranslated = _untranslated(request, self._provider)
         self.dropped_params = (*dropped, *untranslated, *call.dropped_params)
         if not call.streamed:
             body = yield from self._iter_read(call.requests[0], MAX_ANSWER_BYTES)
@@ -170,9 +170,19 @@ class EmbeddingsAttempt(Attempt):
 
 
 def _untranslated(request: ChatRequest, provider: Provider) -> tuple[str, ...]:
-    """Return what gets lost of a request in an API's format that the provider doesn't speak."""
+    """Return what gets lost of a request in an API's format that the provider doesn't speak.
+
+    Raises ``InvalidRequestError`` where that would change its meaning.
+    """
     if not isinstance(request, NativeRequest) or request.dialect in provider.native_dialects:
         return ()
+    for name in request.native_only:
+        raise InvalidRequestError(
+            f"The provider of this model has nothing like '{name}': leave it out, or use a model "
+            "of a provider that speaks this API itself.",
+            param=name,
+            code="unsupported_parameter",
+        )
     return request.untranslated
 
 

@@ -30,6 +30,7 @@ def build_target_request(
             _changed(request.native, settings),
             request.native_headers,
             request.untranslated,
+            request.native_only,
         )
     gone = tuple(
         name
