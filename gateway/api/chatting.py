@@ -28,7 +28,7 @@ _STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 def answer_chat(dialect: ChatDialect) -> Response:
     """Answer the current request, a chat in ``dialect``."""
     body = read_body(services().settings.max_request_bytes)
-    return answer_chat_request(dialect, dialect.parse_request(body, _ClientHeaders()), body)
+    return answer_chat_request(dialect, dialect.parse_request(body, ClientHeaders()), body)
 
 
 def answer_chat_request(dialect: ChatDialect, chat_request: ChatRequest, body: bytes) -> Response:
@@ -102,7 +102,7 @@ def _end(answer: ChatAnswer, record: RequestRecord) -> None:
         record.error = "client_closed_request"
 
 
-class _ClientHeaders(Mapping[str, str]):
+class ClientHeaders(Mapping[str, str]):
     """The headers of the current request by their names in lower case, looked up when asked for."""
 
     def __getitem__(self, name: str) -> str:

@@ -5,7 +5,7 @@ Knows journeys and stored answers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.inference.journey import Journey
 from gateway.resilience.cache import Hit
@@ -23,6 +23,10 @@ class Asked:
     model: str
     dropped_params: tuple[str, ...] = ()
     age: int | None = None
+
+    def also_dropping(self, names: tuple[str, ...]) -> Asked:
+        """Return the same with more names of what can't be honoured."""
+        return replace(self, dropped_params=(*self.dropped_params, *names)) if names else self
 
 
 def asked_at(journey: Journey) -> Asked:

@@ -122,7 +122,7 @@ class ChatAttempt(Attempt):
 
     def _iter_batches(self) -> Iterator[list[Chunk]]:
         request, dropped = build_target_request(self._request, self.target)
-        untranslated = _untranslated(request, self._provider)
+        untranslated = self._untranslated(request)
         info = None
         if self._provider.needs_model_info(request):
             info = self._backends.catalog.model_info(self.target)
@@ -146,6 +146,24 @@ class ChatAttempt(Attempt):
 
         yield from merge(streams, wait)
 
+    def _untranslated(self, request: ChatRequest) -> tuple[str, ...]:
+        """Return what gets lost of a request in an API's format that the target doesn't speak.
+
+        Raises ``InvalidRequestError`` where that would change its meaning.
+        """
+        if not isinstance(request, NativeRequest):
+            return ()
+        if self._provider.speaks(request.dialect, self.target):
+            return ()
+        for name in request.native_only:
+            raise InvalidRequestError(
+                f"The provider of this model has nothing like '{name}': leave it out, or use a "
+                "model of a provider that speaks this API itself.",
+                param=name,
+                code="unsupported_parameter",
+            )
+        return request.untranslated
+
 
 class EmbeddingsAttempt(Attempt):
     """An attempt at embeddings; ``answer`` is OpenAI's list of them."""
@@ -167,23 +185,6 @@ class EmbeddingsAttempt(Attempt):
         self.dropped_params = (*dropped, *call.dropped_params)
         body = yield from self._iter_read(call.request, MAX_EMBEDDINGS_BYTES)
         self.answer = call.parse_response(body)
-
-
-def _untranslated(request: ChatRequest, provider: Provider) -> tuple[str, ...]:
-    """Return what gets lost of a request in an API's format that the provider doesn't speak.
-
-    Raises ``InvalidRequestError`` where that would change its meaning.
-    """
-    if not isinstance(request, NativeRequest) or request.dialect in provider.native_dialects:
-        return ()
-    for name in request.native_only:
-        raise InvalidRequestError(
-            f"The provider of this model has nothing like '{name}': leave it out, or use a model "
-            "of a provider that speaks this API itself.",
-            param=name,
-            code="unsupported_parameter",
-        )
-    return request.untranslated
 
 
 def _limited(pieces: Iterator[bytes], limit: int | None) -> Iterator[bytes]:

@@ -88,6 +88,31 @@ class Catalog:
         found = found or ModelInfo(target.model)
         return found._replace(id=name, owned_by=found.owned_by or target.provider.name)
 
+    def describe_model(self, name: str) -> ModelInfo:
+        """Return what is known of the model a client calls ``name``, its abilities too.
+
+        Of several targets the first counts. Raises ``NotFoundError`` as ``get_model`` does.
+        """
+        model = self.get_model(name)
+        target = resolve_target(self._settings, name)
+        info = self.model_info(target)
+        told = info if info is not None else model
+        return told._replace(
+            id=name,
+            owned_by=told.owned_by or model.owned_by,
+            capabilities=told.capabilities if target.capabilities is None else target.capabilities,
+            context_length=target.context_length or told.context_length,
+        )
+
+    def list_loaded(self) -> list[ModelInfo]:
+        """Return the models that are in memory, of all providers that tell."""
+        loaded = []
+        for name, provider in self._providers.items():
+            request = provider.build_loaded_models()
+            names = request and self._fetch(name, request, provider.parse_loaded_models)
+            loaded += [ModelInfo(f"{name}/{model}", owned_by=name) for model in sorted(names or ())]
+        return loaded
+
     def model_info(self, target: Target) -> ModelInfo | None:
         """Return what the provider tells of a target's model, or None where it tells nothing."""
         name = target.provider.name

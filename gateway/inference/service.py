@@ -18,9 +18,17 @@ from gateway.inference.chat import Chat, ChatAnswer, begin_stream, waiting
 from gateway.inference.journey import Journey
 from gateway.inference.loading import Loading
 from gateway.inference.places import Places
+from gateway.inference.warming import iter_warm
 from gateway.resilience.breaker import Breakers
 from gateway.resilience.cache import AnswerCache, Hit, Question, finish
-from gateway.routing import Latency, Route, able_targets, order_targets, resolve_route
+from gateway.routing import (
+    Latency,
+    Route,
+    able_targets,
+    order_targets,
+    resolve_route,
+    resolve_target,
+)
 from gateway.telemetry import RequestRecord
 from gateway.transport import Watch
 from gateway.types import ChatCompletion, ChatRequest, EmbeddingsRequest
@@ -66,6 +74,18 @@ class Inference:
         """
         chat = self._chat(request, watch, record, cache_control, is_whole=False)
         return begin_stream(chat, watch)
+
+    def load_model(self, name: str) -> None:
+        """Have the model called ``name`` loaded, where its provider has to; returns once it is.
+
+        Raises ``NotFoundError`` and other ``GatewayError``.
+        """
+        target = resolve_target(self._backends.settings, name)
+        if self._backends.providers[target.provider.name].build_warm(target) is None:
+            self._backends.catalog.get_model(name)
+            return
+        for _ in iter_warm(self._backends, name):
+            pass
 
     def embed(
         self,

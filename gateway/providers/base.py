@@ -23,9 +23,8 @@ from gateway.types import (
 class Provider(Protocol):
     """One kind of upstream. Instances hold no state of a request."""
 
-    @property
-    def native_dialects(self) -> Collection[str]:
-        """The dialects (see ``NativeRequest``) whose requests go to the upstream as they are."""
+    def speaks(self, dialect: str, target: Target) -> bool:
+        """Tell whether ``target`` takes requests in ``dialect`` (see ``NativeRequest``)."""
 
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the headers that carry the credentials, and any other fixed ones."""
@@ -87,7 +86,9 @@ class ProviderDefaults:
     A base class for providers, each of which overrides what is different.
     """
 
-    native_dialects: Collection[str] = ()
+    def speaks(self, dialect: str, target: Target) -> bool:
+        """Tell that nothing but the provider's own API is spoken, which the gateway has not."""
+        return False
 
     def needs_model_info(self, request: ChatRequest) -> bool:
         """Never: what a model can do is for the upstream to judge."""

@@ -43,7 +43,7 @@ def test_json_is_ascii_and_bytes_are_json_already() -> None:
     assert json_response({}).content_type == "application/json"
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/chat/completions/", "/v1//models", "/v2/models"])
+@pytest.mark.parametrize("path", ["/v1", "/v1/chat/completions/", "/v1//models", "/v2/models"])
 def test_unknown_path_is_a_404(client: FlaskClient, path: str) -> None:
     got = client.get(path)
     assert got.status_code == 404

@@ -23,14 +23,23 @@ from gateway.providers.ollama.models import (
     parse_model_info,
     parse_model_list,
 )
+from gateway.providers.ollama.native import PATHS, OllamaNativeChat, build_native_chat
 from gateway.providers.ollama.request import build_chat, needs_model_info
-from gateway.types import ChatRequest, EmbeddingsRequest, ModelInfo, UpstreamRequest
+from gateway.types import (
+    ChatRequest,
+    EmbeddingsRequest,
+    ModelInfo,
+    NativeRequest,
+    UpstreamRequest,
+)
 
 
 class Ollama:
     """A ``gateway.providers.base.Provider``."""
 
-    native_dialects: Collection[str] = ()
+    def speaks(self, dialect: str, target: Target) -> bool:
+        """Tell whether ``dialect`` is one of Ollama's own."""
+        return dialect in PATHS
 
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the headers of every request; only ollama.com wants a key."""
@@ -45,8 +54,10 @@ class Ollama:
 
     def build_chat(
         self, request: ChatRequest, target: Target, info: ModelInfo | None
-    ) -> OllamaChat:
+    ) -> OllamaChat | OllamaNativeChat:
         """Translate a chat request; raises ``InvalidRequestError`` with ``param``."""
+        if isinstance(request, NativeRequest) and request.dialect in PATHS:
+            return build_native_chat(request, target, info)
         return build_chat(request, target, info)
 
     def build_embeddings(self, request: EmbeddingsRequest, target: Target) -> OllamaEmbeddings:

@@ -49,7 +49,9 @@ def ask(
 ) -> OllamaChat:
     """Build a chat call; ``messages`` and ``model`` have defaults."""
     request = {"model": "my-model", "messages": [{"role": "user", "content": "hi"}], **fields}
-    return Ollama().build_chat(request, asked_target or target(), info)
+    call = Ollama().build_chat(request, asked_target or target(), info)
+    assert isinstance(call, OllamaChat)
+    return call
 
 
 def sent(asked_target: Target | None = None, **fields: Any) -> dict[str, Any]:

@@ -1,0 +1,188 @@
+"""Canonical answers as Ollama's: a line for each piece, and a last one with counts.
+
+Knows the lines of chats and completions (Ollama v0.33 source, recorded). Must not know
+requests. What came in this format already goes on as it came.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.errors import GatewayError, UpstreamError
+from gateway.serialization import JSONDecodeError, dumps_ascii, loads_strict
+from gateway.types import ChatCompletion, Chunk, NativeChunk
+
+Saying = dict[str, Any]
+"""What a line says: ``content``, and ``thinking`` and ``tool_calls`` where there are any."""
+
+PartOf = Callable[[Saying], dict[str, Any]]
+"""Returns the part of a line that says something: ``message_of`` or ``response_of``."""
+
+_DONE_REASONS = {"tool_calls": "stop", "function_call": "stop"}
+"""Ollama has no reason of its own for calls; other reasons have the same name."""
+
+
+def message_of(saying: Saying) -> dict[str, Any]:
+    """Return the part of a chat's line that says something."""
+    return {"message": {"role": "assistant", **saying}}
+
+
+def response_of(saying: Saying) -> dict[str, Any]:
+    """Return the part of a completion's line that says something."""
+    return {"response": saying["content"], **{k: v for k, v in saying.items() if k != "content"}}
+
+
+def encode_line(fields: Mapping[str, Any]) -> bytes:
+    """Return a line of a stream."""
+    return dumps_ascii(fields) + b"\n"
+
+
+def encode_error_line(error: GatewayError) -> bytes:
+    """Return the line that tells of a failure; nothing comes after it."""
+    return encode_line({"error": error.message})
+
+
+class AnswerWriter:
+    """Writes one stream: ``encode`` each batch, then the ``end``.
+
+    ``part_of`` is ``message_of`` or ``response_of``, ``dialect`` the name of the API whose native
+    chunks go on as they came. Times count from ``started``, ``time.monotonic_ns()``.
+    """
+
+    def __init__(self, model: str, dialect: str, part_of: PartOf, started: int) -> None:
+        self._model = model
+        self._dialect = dialect
+        self._part_of = part_of
+        self._started = started
+        self._is_native = False
+        self._calls: dict[int, dict[str, Any]] = {}
+        self._reason = "stop"
+        self._usage: Mapping[str, Any] = {}
+
+    def encode(self, batch: list[Chunk]) -> bytes:
+        """Return a batch's lines; raises ``UpstreamError`` for arguments that are no object."""
+        return b"".join(self._iter_lines(batch))
+
+    def end(self) -> bytes:
+        """Return the last line, b"" where it came with the chunks."""
+        if self._is_native:
+            return b""
+        return encode_line(
+            self._line({"content": ""})
+            | build_end(self._reason, self._usage, time.monotonic_ns() - self._started)
+        )
+
+    def _iter_lines(self, batch: list[Chunk]) -> Iterator[bytes]:
+        for chunk in batch:
+            if isinstance(chunk, NativeChunk) and chunk.dialect == self._dialect:
+                self._is_native = True
+                yield chunk.raw
+                continue
+            self._usage = chunk.get("usage") or self._usage
+            for choice in chunk["choices"]:
+                yield from self._iter_choice(choice)
+
+    def _iter_choice(self, choice: Mapping[str, Any]) -> Iterator[bytes]:
+        delta = choice.get("delta") or {}
+        self._reason = choice.get("finish_reason") or self._reason
+        for call in delta.get("tool_calls") or ():
+            if call.get("index", 0) not in self._calls and self._calls:
+                yield encode_line(self._line({"content": "", "tool_calls": self._take_calls()}))
+            self._add_call(call)
+        saying: Saying = {"content": delta.get("content") or delta.get("refusal") or ""}
+        thinking = delta.get("reasoning_content") or delta.get("reasoning")
+        if thinking:
+            saying["thinking"] = thinking
+        if saying["content"] or thinking:
+            line = self._line(saying)
+            logprobs = (choice.get("logprobs") or {}).get("content")
+            if logprobs:
+                line["logprobs"] = logprobs
+            yield encode_line(line)
+        if choice.get("finish_reason") and self._calls:
+            yield encode_line(self._line({"content": "", "tool_calls": self._take_calls()}))
+
+    def _line(self, saying: Saying) -> dict[str, Any]:
+        line = {"model": self._model, "created_at": format_now(), **self._part_of(saying)}
+        return line | {"done": False}
+
+    def _add_call(self, call: Mapping[str, Any]) -> None:
+        nothing = {"id": "", "name": "", "arguments": ""}
+        known = self._calls.setdefault(call.get("index", 0), nothing)
+        function = call.get("function") or {}
+        known["id"] = known["id"] or call.get("id") or ""
+        known["name"] = known["name"] or function.get("name") or ""
+        known["arguments"] += function.get("arguments") or ""
+
+    def _take_calls(self) -> list[dict[str, Any]]:
+        """Return the calls that are complete, and forget them."""
+        calls = [
+            build_call(call["id"], call["name"], call["arguments"], index)
+            for index, call in self._calls.items()
+        ]
+        self._calls.clear()
+        return calls
+
+
+def build_whole(
+    completion: ChatCompletion,
+    model: str,
+    part_of: PartOf,
+    elapsed: int,
+) -> dict[str, Any]:
+    """Return a whole answer; ``elapsed`` is in nanoseconds."""
+    choice = completion["choices"][0]
+    message = choice["message"]
+    saying: Saying = {"content": message.get("content") or message.get("refusal") or ""}
+    thinking = message.get("reasoning_content") or message.get("reasoning")
+    if thinking:
+        saying["thinking"] = thinking
+    calls = message.get("tool_calls")
+    if calls:
+        saying["tool_calls"] = [
+            build_call(
+                call.get("id") or "", call["function"]["name"], call["function"]["arguments"], index
+            )
+            for index, call in enumerate(calls)
+        ]
+    answer = {"model": model, "created_at": format_now(), **part_of(saying)}
+    logprobs = (choice.get("logprobs") or {}).get("content")
+    if logprobs:
+        answer["logprobs"] = logprobs
+    reason = choice.get("finish_reason") or "stop"
+    return answer | build_end(reason, completion.get("usage") or {}, elapsed)
+
+
+def build_end(reason: str, usage: Mapping[str, Any], elapsed: int) -> dict[str, Any]:
+    """Return what only the last object has: the reason, nanoseconds, and tokens but for 0."""
+    counts = {
+        "prompt_eval_count": usage.get("prompt_tokens"),
+        "eval_count": usage.get("completion_tokens"),
+        "prompt_eval_cached_count": (usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
+    }
+    return {
+        "done": True,
+        "done_reason": _DONE_REASONS.get(reason, reason),
+        "total_duration": elapsed,
+        **{name: count for name, count in counts.items() if count},
+    }
+
+
+def build_call(call_id: str, name: str, arguments: str, index: int) -> dict[str, Any]:
+    """Return a tool call, whose arguments are an object; raises ``UpstreamError``."""
+    try:
+        parsed = loads_strict(arguments.encode("utf-8", "replace")) if arguments.strip() else {}
+    except JSONDecodeError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise UpstreamError(f"The model called {name!r} with arguments that are no JSON object.")
+    function = {"index": index, "name": name, "arguments": parsed}
+    return {"id": call_id, "function": function} if call_id else {"function": function}
+
+
+def format_now() -> str:
+    """Return the time as Ollama writes it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

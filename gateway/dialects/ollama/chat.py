@@ -1,0 +1,75 @@
+"""``POST /api/chat``: Ollama's chats.
+
+A ``gateway.dialects.base.ChatDialect``. Knows the fields of this one path. Without
+messages the request is for loading the model: see ``gateway.api.ollama``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway.dialects.envelope import parse_object
+from gateway.dialects.ollama.answer import (
+    AnswerWriter,
+    build_whole,
+    encode_error_line,
+    encode_line,
+    message_of,
+)
+from gateway.dialects.ollama.fields import build_parameters, read_list, read_name
+from gateway.dialects.ollama.messages import build_messages
+from gateway.dialects.ollama.request import OllamaRequest
+from gateway.dialects.streaming import iter_encoded
+from gateway.errors import GatewayError
+from gateway.types import ChatCompletion, ChatRequest, Chunk, NativeCompletion
+
+CONTENT_TYPE = "application/x-ndjson"
+DIALECT = "ollama_chat"
+
+_NOTHING_YET = encode_line({"message": {"role": "assistant", "content": ""}, "done": False})
+
+
+def parse_request(body: bytes, headers: Mapping[str, str]) -> OllamaRequest:
+    """See ``ChatDialect.parse_request``."""
+    request = parse_object(body)
+    read_name(request)
+    parameters, untranslated = build_parameters(request)
+    canonical = {
+        "model": request["model"],
+        "messages": build_messages(read_list(request, "messages")),
+        **parameters,
+    }
+    if request.get("tools") is not None:
+        canonical["tools"] = read_list(request, "tools")
+    return OllamaRequest(canonical, DIALECT, request, untranslated)
+
+
+def encode_completion(completion: ChatCompletion, request: ChatRequest) -> Any:
+    """See ``ChatDialect.encode_completion``."""
+    if isinstance(completion, NativeCompletion) and completion.dialect == DIALECT:
+        return completion.raw
+    elapsed = time.monotonic_ns() - _started(request)
+    return build_whole(completion, request["model"], message_of, elapsed)
+
+
+def iter_frames(batches: Iterator[list[Chunk]], request: ChatRequest) -> Iterator[bytes]:
+    """See ``ChatDialect.iter_frames``."""
+    writer = AnswerWriter(request["model"], DIALECT, message_of, _started(request))
+    yield from iter_encoded(batches, writer.encode, encode_error_line)
+    yield writer.end()
+
+
+def encode_note(note: str) -> bytes:
+    """See ``ChatDialect.encode_note``: lines have no comments, but may say nothing."""
+    return _NOTHING_YET
+
+
+def encode_error(error: GatewayError) -> Any:
+    """See ``ChatDialect.encode_error``."""
+    return {"error": error.message}
+
+
+def _started(request: ChatRequest) -> int:
+    return request.started if isinstance(request, OllamaRequest) else time.monotonic_ns()

@@ -1,0 +1,94 @@
+"""``POST /api/generate``: Ollama's completions of one prompt.
+
+A ``gateway.dialects.base.ChatDialect``. Knows the fields of this one path. Without
+a prompt the request is for loading the model: see ``gateway.api.ollama``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway.dialects.envelope import parse_object
+from gateway.dialects.ollama.answer import (
+    AnswerWriter,
+    build_whole,
+    encode_error_line,
+    encode_line,
+    response_of,
+)
+from gateway.dialects.ollama.fields import (
+    build_image_part,
+    build_parameters,
+    read_list,
+    read_name,
+    read_text,
+)
+from gateway.dialects.ollama.request import OllamaRequest
+from gateway.dialects.streaming import iter_encoded
+from gateway.errors import GatewayError
+from gateway.types import ChatCompletion, ChatRequest, Chunk, NativeCompletion
+
+CONTENT_TYPE = "application/x-ndjson"
+DIALECT = "ollama_generate"
+
+_NATIVE_ONLY = ("suffix", "context", "raw", "template")
+"""What changes the prompt in ways that a chat has no place for."""
+
+_NOTHING_YET = encode_line({"response": "", "done": False})
+
+
+def parse_request(body: bytes, headers: Mapping[str, str]) -> OllamaRequest:
+    """See ``ChatDialect.parse_request``."""
+    request = parse_object(body)
+    read_name(request)
+    parameters, untranslated = build_parameters(request)
+    canonical = {"model": request["model"], "messages": _build_messages(request), **parameters}
+    native_only = tuple(name for name in _NATIVE_ONLY if request.get(name))
+    return OllamaRequest(canonical, DIALECT, request, untranslated, native_only)
+
+
+def encode_completion(completion: ChatCompletion, request: ChatRequest) -> Any:
+    """See ``ChatDialect.encode_completion``."""
+    if isinstance(completion, NativeCompletion) and completion.dialect == DIALECT:
+        return completion.raw
+    elapsed = time.monotonic_ns() - _started(request)
+    return build_whole(completion, request["model"], response_of, elapsed)
+
+
+def iter_frames(batches: Iterator[list[Chunk]], request: ChatRequest) -> Iterator[bytes]:
+    """See ``ChatDialect.iter_frames``."""
+    writer = AnswerWriter(request["model"], DIALECT, response_of, _started(request))
+    yield from iter_encoded(batches, writer.encode, encode_error_line)
+    yield writer.end()
+
+
+def encode_note(note: str) -> bytes:
+    """See ``ChatDialect.encode_note``: lines have no comments, but may say nothing."""
+    return _NOTHING_YET
+
+
+def encode_error(error: GatewayError) -> Any:
+    """See ``ChatDialect.encode_error``."""
+    return {"error": error.message}
+
+
+def _started(request: ChatRequest) -> int:
+    return request.started if isinstance(request, OllamaRequest) else time.monotonic_ns()
+
+
+def _build_messages(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the prompt as messages, none where there is no prompt."""
+    prompt = read_text(request, "prompt")
+    images = [
+        build_image_part(image, f"images[{place}]")
+        for place, image in enumerate(read_list(request, "images"))
+    ]
+    if not prompt and not images:
+        return []
+    system = read_text(request, "system")
+    messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
+    text = [{"type": "text", "text": prompt}] if prompt else []
+    messages.append({"role": "user", "content": [*text, *images] if images else prompt})
+    return messages

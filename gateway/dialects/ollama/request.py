@@ -1,0 +1,31 @@
+"""What is kept of a request in Ollama's format until its answer is written.
+
+Knows ``NativeRequest``. Must not know any one path of the API.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.types import NativeRequest
+
+
+class OllamaRequest(NativeRequest):
+    """A request in Ollama's format; ``started`` is ``time.monotonic_ns()``, for its durations."""
+
+    __slots__ = ("started",)
+
+    def __init__(
+        self,
+        canonical: Mapping[str, Any],
+        dialect: str,
+        native: dict[str, Any],
+        untranslated: tuple[str, ...],
+        native_only: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(
+            canonical, dialect, native, untranslated=untranslated, native_only=native_only
+        )
+        self.started = time.monotonic_ns()
