@@ -14,7 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.accounts.admin_key import ADMIN_KEY_NAME, ensure_admin_key
 from gateway.accounts.keys import KeyRing
-from gateway.api import admin, chat, embeddings, health, models, ollama, welcome
+from gateway.api import admin, chat, embeddings, health, messages, models, ollama, welcome
 from gateway.api.cors import init_cors
 from gateway.api.lifecycle import init_lifecycle
 from gateway.api.limits import init_limits
@@ -24,6 +24,7 @@ from gateway.cli import config_command
 from gateway.config.load import load_environment, load_from
 from gateway.config.settings import ProviderSettings, Settings
 from gateway.config.sources import Sources, read_sources
+from gateway.dialects import messages as messages_dialect
 from gateway.dialects.ollama import chat as ollama_chat
 from gateway.errors import ConfigurationError
 from gateway.inference import Backends, Catalog, Inference, Loading, Places, Resilience, Targets
@@ -66,9 +67,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = live
     init_lifecycle(app)
-    init_errors(app, {ollama.PREFIX: ollama_chat.encode_error})
+    init_errors(
+        app,
+        {
+            ollama.PREFIX: ollama_chat.encode_error,
+            messages.PREFIX: messages_dialect.encode_error,
+        },
+    )
     init_cors(app, settings.cors_origins)
-    for module in (chat, embeddings, models, ollama, health, admin, welcome):
+    for module in (chat, messages, embeddings, models, ollama, health, admin, welcome):
         app.register_blueprint(module.bp)
     app.register_blueprint(ollama.lists)
     init_limits(app, settings, state)

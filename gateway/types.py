@@ -74,10 +74,18 @@ class NativeRequest(dict[str, Any]):
     ``native_headers`` are the client's headers that belong to that API, in lower case.
     ``untranslated`` names what the canonical request can't say: dropped, where the
     provider doesn't speak the dialect. ``native_only`` names what can't be left out
-    without changing the meaning: there the request is refused.
+    without changing the meaning: there the request is refused. ``preferences`` are
+    canonical parameters to honour only where the model is known to be able to.
     """
 
-    __slots__ = ("dialect", "native", "native_headers", "native_only", "untranslated")
+    __slots__ = (
+        "dialect",
+        "native",
+        "native_headers",
+        "native_only",
+        "preferences",
+        "untranslated",
+    )
 
     def __init__(
         self,
@@ -87,6 +95,7 @@ class NativeRequest(dict[str, Any]):
         native_headers: Mapping[str, str] | None = None,
         untranslated: tuple[str, ...] = (),
         native_only: tuple[str, ...] = (),
+        preferences: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(canonical)
         self.dialect = dialect
@@ -94,6 +103,7 @@ class NativeRequest(dict[str, Any]):
         self.native_headers = native_headers or {}
         self.untranslated = untranslated
         self.native_only = native_only
+        self.preferences = preferences or {}
 
 
 class NativeChunk(dict[str, Any]):

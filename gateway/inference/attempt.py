@@ -122,7 +122,7 @@ class ChatAttempt(Attempt):
 
     def _iter_batches(self) -> Iterator[list[Chunk]]:
         request, dropped = build_target_request(self._request, self.target)
-        untranslated = self._untranslated(request)
+        request, untranslated = self._translated(request)
         info = None
         if self._provider.needs_model_info(request):
             info = self._backends.catalog.model_info(self.target)
@@ -146,15 +146,15 @@ class ChatAttempt(Attempt):
 
         yield from merge(streams, wait)
 
-    def _untranslated(self, request: ChatRequest) -> tuple[str, ...]:
-        """Return what gets lost of a request in an API's format that the target doesn't speak.
+    def _translated(self, request: ChatRequest) -> tuple[ChatRequest, tuple[str, ...]]:
+        """Return a request as the target takes it, and what gets lost of one in another API's form.
 
         Raises ``InvalidRequestError`` where that would change its meaning.
         """
         if not isinstance(request, NativeRequest):
-            return ()
+            return request, ()
         if self._provider.speaks(request.dialect, self.target):
-            return ()
+            return request, ()
         for name in request.native_only:
             raise InvalidRequestError(
                 f"The provider of this model has nothing like '{name}': leave it out, or use a "
@@ -162,7 +162,18 @@ class ChatAttempt(Attempt):
                 param=name,
                 code="unsupported_parameter",
             )
-        return request.untranslated
+        if request.preferences and self._can_think():
+            return {**request, **request.preferences}, request.untranslated
+        wishes = [name for name, value in request.preferences.items() if value != "none"]
+        return {**request}, (*request.untranslated, *wishes)
+
+    def _can_think(self) -> bool:
+        """Tell whether the model is known to reason, which is what preferences are about."""
+        capabilities = self.target.capabilities
+        if capabilities is None:
+            info = self._backends.catalog.model_info(self.target)
+            capabilities = info.capabilities if info is not None else None
+        return capabilities is not None and "thinking" in capabilities
 
 
 class EmbeddingsAttempt(Attempt):

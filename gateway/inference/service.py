@@ -15,6 +15,7 @@ from gateway.config.settings import CacheSettings, Target
 from gateway.inference.asked import Asked, asked_at, asked_of, stored_headers
 from gateway.inference.attempt import Attempt, Backends, ChatAttempt, EmbeddingsAttempt
 from gateway.inference.chat import Chat, ChatAnswer, begin_stream, waiting
+from gateway.inference.counting import count_tokens
 from gateway.inference.journey import Journey
 from gateway.inference.loading import Loading
 from gateway.inference.places import Places
@@ -31,7 +32,7 @@ from gateway.routing import (
 )
 from gateway.telemetry import RequestRecord
 from gateway.transport import Watch
-from gateway.types import ChatCompletion, ChatRequest, EmbeddingsRequest
+from gateway.types import ChatCompletion, ChatRequest, EmbeddingsRequest, NativeRequest
 
 BuildCache = Callable[[CacheSettings | None], AnswerCache]
 """Returns the cache for what is configured of a public model's answers."""
@@ -74,6 +75,14 @@ class Inference:
         """
         chat = self._chat(request, watch, record, cache_control, is_whole=False)
         return begin_stream(chat, watch)
+
+    def count_tokens(self, request: NativeRequest) -> int:
+        """Return how many tokens a prompt has, as its provider counts, or else an estimate.
+
+        Generates nothing. Raises ``GatewayError``.
+        """
+        target = resolve_target(self._backends.settings, request["model"])
+        return count_tokens(self._backends, request, target)
 
     def load_model(self, name: str) -> None:
         """Have the model called ``name`` loaded, where its provider has to; returns once it is.

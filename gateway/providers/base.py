@@ -16,6 +16,7 @@ from gateway.types import (
     EmbeddingsCall,
     EmbeddingsRequest,
     ModelInfo,
+    NativeRequest,
     UpstreamRequest,
 )
 
@@ -40,6 +41,12 @@ class Provider(Protocol):
 
         Raises ``InvalidRequestError`` with ``param`` for what is wrong or can't be honoured.
         """
+
+    def build_token_count(self, request: NativeRequest, target: Target) -> UpstreamRequest | None:
+        """Return the request that counts a prompt's tokens; None where the provider counts none."""
+
+    def parse_token_count(self, body: bytes) -> int:
+        """Parse its answer; raises ``UpstreamError``."""
 
     def build_embeddings(self, request: EmbeddingsRequest, target: Target) -> EmbeddingsCall:
         """Translate an embeddings request; raises as ``build_chat`` does."""
@@ -93,6 +100,14 @@ class ProviderDefaults:
     def needs_model_info(self, request: ChatRequest) -> bool:
         """Never: what a model can do is for the upstream to judge."""
         return False
+
+    def build_token_count(self, request: NativeRequest, target: Target) -> UpstreamRequest | None:
+        """Return None: the provider counts tokens only when it answers."""
+        return None
+
+    def parse_token_count(self, body: bytes) -> int:
+        """Return 0, for there is no such answer."""
+        return 0
 
     def find_model(self, models: Sequence[ModelInfo], name: str) -> ModelInfo | None:
         """Return the model of exactly this name."""

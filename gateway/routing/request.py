@@ -31,6 +31,7 @@ def build_target_request(
             request.native_headers,
             request.untranslated,
             request.native_only,
+            request.preferences,
         )
     gone = tuple(
         name

@@ -60,6 +60,14 @@ class Ollama:
             return build_native_chat(request, target, info)
         return build_chat(request, target, info)
 
+    def build_token_count(self, request: NativeRequest, target: Target) -> UpstreamRequest | None:
+        """Return None: Ollama counts tokens only when it answers."""
+        return None
+
+    def parse_token_count(self, body: bytes) -> int:
+        """Return 0, for there is no such answer."""
+        return 0
+
     def build_embeddings(self, request: EmbeddingsRequest, target: Target) -> OllamaEmbeddings:
         """Translate an embeddings request; raises ``InvalidRequestError`` with ``param``."""
         return build_embeddings(request, target)
