@@ -14,7 +14,17 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.accounts.admin_key import ADMIN_KEY_NAME, ensure_admin_key
 from gateway.accounts.keys import KeyRing
-from gateway.api import admin, chat, embeddings, health, messages, models, ollama, welcome
+from gateway.api import (
+    admin,
+    chat,
+    completions,
+    embeddings,
+    health,
+    messages,
+    models,
+    ollama,
+    welcome,
+)
 from gateway.api.cors import init_cors
 from gateway.api.lifecycle import init_lifecycle
 from gateway.api.limits import init_limits
@@ -75,7 +85,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         },
     )
     init_cors(app, settings.cors_origins)
-    for module in (chat, messages, embeddings, models, ollama, health, admin, welcome):
+    for module in (chat, completions, messages, embeddings, models, ollama, health, admin, welcome):
         app.register_blueprint(module.bp)
     app.register_blueprint(ollama.lists)
     init_limits(app, settings, state)

@@ -58,13 +58,28 @@ def _complete(
 def _stream(
     dialect: ChatDialect, chat_request: ChatRequest, watch: Watch, record: RequestRecord
 ) -> Response:
-    record.stream = True
-    ping_after = services().settings.ping_after
-    watch.next_ping = time.monotonic() + ping_after
+    expect_stream(watch, record)
     answer = services().inference.stream_chat(chat_request, watch, record, cache_control())
     frames = dialect.iter_frames(answer.batches, chat_request)
+    return stream_response(dialect, frames, answer, watch, record)
+
+
+def expect_stream(watch: Watch, record: RequestRecord) -> None:
+    """Note that the current request wants a stream, and when it has to be kept alive."""
+    record.stream = True
+    watch.next_ping = time.monotonic() + services().settings.ping_after
+
+
+def stream_response(
+    dialect: ChatDialect,
+    frames: Iterator[bytes],
+    answer: ChatAnswer,
+    watch: Watch,
+    record: RequestRecord,
+) -> Response:
+    """Return ``frames`` as a response; ``answer``, which they are of, is closed at its end."""
     response = Response(
-        _iter_written(dialect, frames, watch, record, ping_after),
+        _iter_written(dialect, frames, watch, record, services().settings.ping_after),
         headers=answer_headers(answer.asked, record) | _STREAM_HEADERS,
         content_type=dialect.CONTENT_TYPE,
     )

@@ -104,21 +104,23 @@ class OllamaNativeChat:
         return dumps_ascii({**_parse(line), "model": self._model}) + b"\n"
 
     def _as_chat_line(self, line: bytes) -> bytes:
-        """Return a line as ``/api/chat`` would have it."""
-        if self.dialect == "ollama_chat":
-            return line + b"\n"
-        try:
-            parsed = _parse(line)
-        except UpstreamError:
-            return line + b"\n"
-        if "error" not in parsed:
-            parsed["message"] = {
-                "role": "assistant",
-                "content": parsed.pop("response", ""),
-                "thinking": parsed.pop("thinking", ""),
-                "tool_calls": parsed.pop("tool_calls", None),
-            }
-        return dumps(parsed) + b"\n"
+        return line + b"\n" if self.dialect == "ollama_chat" else as_chat_line(line)
+
+
+def as_chat_line(line: bytes) -> bytes:
+    """Return a line of ``/api/generate`` as ``/api/chat`` would have it."""
+    try:
+        parsed = _parse(line)
+    except UpstreamError:
+        return line + b"\n"
+    if "error" not in parsed:
+        parsed["message"] = {
+            "role": "assistant",
+            "content": parsed.pop("response", ""),
+            "thinking": parsed.pop("thinking", ""),
+            "tool_calls": parsed.pop("tool_calls", None),
+        }
+    return dumps(parsed) + b"\n"
 
 
 def build_native_chat(

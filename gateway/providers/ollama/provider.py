@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from gateway.config.settings import Target
 from gateway.errors import GatewayError
 from gateway.providers.ollama.chat import OllamaChat
+from gateway.providers.ollama.completion import DIALECT as COMPLETIONS
+from gateway.providers.ollama.completion import OllamaCompletion, build_completion
 from gateway.providers.ollama.embeddings import OllamaEmbeddings, build_embeddings
 from gateway.providers.ollama.errors import parse_error
 from gateway.providers.ollama.models import (
@@ -38,8 +40,8 @@ class Ollama:
     """A ``gateway.providers.base.Provider``."""
 
     def speaks(self, dialect: str, target: Target) -> bool:
-        """Tell whether ``dialect`` is one of Ollama's own."""
-        return dialect in PATHS
+        """Tell whether ``dialect`` is one of Ollama's own, or a prompt to complete."""
+        return dialect in PATHS or dialect == COMPLETIONS
 
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the headers of every request; only ollama.com wants a key."""
@@ -54,10 +56,12 @@ class Ollama:
 
     def build_chat(
         self, request: ChatRequest, target: Target, info: ModelInfo | None
-    ) -> OllamaChat | OllamaNativeChat:
+    ) -> OllamaChat | OllamaNativeChat | OllamaCompletion:
         """Translate a chat request; raises ``InvalidRequestError`` with ``param``."""
         if isinstance(request, NativeRequest) and request.dialect in PATHS:
             return build_native_chat(request, target, info)
+        if isinstance(request, NativeRequest) and request.dialect == COMPLETIONS:
+            return build_completion(request, target)
         return build_chat(request, target, info)
 
     def build_token_count(self, request: NativeRequest, target: Target) -> UpstreamRequest | None:
