@@ -23,6 +23,7 @@ from gateway.api import (
     messages,
     models,
     ollama,
+    passthrough,
     welcome,
 )
 from gateway.api.cors import init_cors
@@ -51,6 +52,19 @@ from gateway.telemetry import configure_logging
 from gateway.transport import InProcessAdapter, Upstream, is_gevent_patched
 
 logger = logging.getLogger("gateway")
+
+_BLUEPRINTS = (
+    chat,
+    completions,
+    messages,
+    embeddings,
+    passthrough,
+    models,
+    ollama,
+    health,
+    admin,
+    welcome,
+)
 
 STATE_NAME = "gateway.state"
 CACHE_NAME = "gateway.cache"
@@ -85,7 +99,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         },
     )
     init_cors(app, settings.cors_origins)
-    for module in (chat, completions, messages, embeddings, models, ollama, health, admin, welcome):
+    for module in _BLUEPRINTS:
         app.register_blueprint(module.bp)
     app.register_blueprint(ollama.lists)
     init_limits(app, settings, state)

@@ -6,7 +6,7 @@ any other format. Unknown fields survive, for the dicts are what came.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypedDict
 
 ChatRequest = dict[str, Any]
@@ -150,6 +150,19 @@ class UpstreamRequest(NamedTuple):
     path: str
     body: bytes | None = None
     headers: Mapping[str, str] = {}
+
+
+class PassthroughRequest(NamedTuple):
+    """A request whose body goes on as it came, but for the name of its model.
+
+    ``operation`` is OpenAI's path below the base URL, such as ``/audio/speech``;
+    ``build_body`` returns the body for a target's model, of the type ``content_type``.
+    """
+
+    operation: str
+    model: str
+    content_type: str
+    build_body: Callable[[str], bytes]
 
 
 class ModelInfo(NamedTuple):

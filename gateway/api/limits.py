@@ -87,7 +87,14 @@ def init_limits(
     app: Flask,
     settings: Settings,
     state: State,
-    blueprints: Sequence[str] = ("chat", "completions", "messages", "embeddings", "ollama"),
+    blueprints: Sequence[str] = (
+        "chat",
+        "completions",
+        "messages",
+        "embeddings",
+        "passthrough",
+        "ollama",
+    ),
 ) -> None:
     """Limit every view of ``blueprints``, already registered, to ``settings.rate_limit``.
 

@@ -9,6 +9,7 @@ from gateway.inference.attempt import Backends
 from gateway.inference.catalog import Catalog
 from gateway.inference.chat import ChatAnswer
 from gateway.inference.loading import Loading
+from gateway.inference.passing import PassedAnswer
 from gateway.inference.places import Places
 from gateway.inference.service import Inference, Resilience
 from gateway.inference.targets import Targets
@@ -20,6 +21,7 @@ __all__ = [
     "ChatAnswer",
     "Inference",
     "Loading",
+    "PassedAnswer",
     "Places",
     "Resilience",
     "Targets",

@@ -19,13 +19,24 @@ from gateway.inference.redaction import redact_error
 from gateway.providers.base import Provider
 from gateway.routing import build_target_request
 from gateway.transport import Exchange, UnexpectedStatusError, Upstream, Watch, wait_any
-from gateway.types import ChatRequest, Chunk, EmbeddingsRequest, NativeRequest, UpstreamRequest
+from gateway.types import (
+    ChatRequest,
+    Chunk,
+    EmbeddingsRequest,
+    NativeChunk,
+    NativeRequest,
+    PassthroughRequest,
+    UpstreamRequest,
+)
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 MAX_GATHERED_BYTES = 64 * 1024 * 1024
 """What a provider may send for a whole answer that it streams, with all that is around the text."""
 
 MAX_EMBEDDINGS_BYTES = 256 * 1024 * 1024
+
+_SOMETHING: list[Any] = [{"index": 0, "delta": {"content": "..."}, "finish_reason": None}]
+"""What a piece of an answer that nobody here reads counts as."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +185,43 @@ class ChatAttempt(Attempt):
             info = self._backends.catalog.model_info(self.target)
             capabilities = info.capabilities if info is not None else None
         return capabilities is not None and "thinking" in capabilities
+
+
+class PassthroughAttempt(Attempt):
+    """An attempt at an operation whose answer goes on as it comes, a chunk for each piece."""
+
+    def __init__(
+        self,
+        backends: Backends,
+        request: PassthroughRequest,
+        target: Target,
+        watch: Watch,
+        first_byte: float,
+    ) -> None:
+        super().__init__(backends, target, watch, first_byte)
+        self._request = request
+        self.content_type = ""
+
+    def _iter_batches(self) -> Iterator[list[Chunk]]:
+        request = self._provider.build_passthrough(self._request, self.target)
+        if request is None:
+            raise InvalidRequestError(
+                f"The provider of this model has no {self._request.operation}.",
+                param="model",
+                code="unsupported_value",
+            )
+        exchange = self._send(request)
+        for piece in exchange.iter_pieces():
+            self.content_type = exchange.headers.get("content-type", "application/octet-stream")
+            chunks: list[Any] = [passed_on(piece)] if piece else []
+            yield chunks
+
+
+def passed_on(piece: bytes) -> NativeChunk:
+    """Return a piece of an answer that nobody here reads as a chunk that says something."""
+    chunk = NativeChunk(choices=_SOMETHING)
+    chunk.dialect, chunk.raw = "passthrough", piece
+    return chunk
 
 
 class EmbeddingsAttempt(Attempt):

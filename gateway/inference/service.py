@@ -13,11 +13,18 @@ from typing import Any
 
 from gateway.config.settings import CacheSettings, Target
 from gateway.inference.asked import Asked, asked_at, asked_of, stored_headers
-from gateway.inference.attempt import Attempt, Backends, ChatAttempt, EmbeddingsAttempt
+from gateway.inference.attempt import (
+    Attempt,
+    Backends,
+    ChatAttempt,
+    EmbeddingsAttempt,
+    PassthroughAttempt,
+)
 from gateway.inference.chat import Chat, ChatAnswer, begin_stream, waiting
 from gateway.inference.counting import count_tokens
 from gateway.inference.journey import Journey
 from gateway.inference.loading import Loading
+from gateway.inference.passing import PassedAnswer
 from gateway.inference.places import Places
 from gateway.inference.warming import iter_warm
 from gateway.resilience.breaker import Breakers
@@ -32,7 +39,13 @@ from gateway.routing import (
 )
 from gateway.telemetry import RequestRecord
 from gateway.transport import Watch
-from gateway.types import ChatCompletion, ChatRequest, EmbeddingsRequest, NativeRequest
+from gateway.types import (
+    ChatCompletion,
+    ChatRequest,
+    EmbeddingsRequest,
+    NativeRequest,
+    PassthroughRequest,
+)
 
 BuildCache = Callable[[CacheSettings | None], AnswerCache]
 """Returns the cache for what is configured of a public model's answers."""
@@ -75,6 +88,21 @@ class Inference:
         """
         chat = self._chat(request, watch, record, cache_control, is_whole=False)
         return begin_stream(chat, watch)
+
+    def pass_on(
+        self, request: PassthroughRequest, watch: Watch, record: RequestRecord
+    ) -> PassedAnswer:
+        """Return the answer to an operation once its first piece has come.
+
+        Until then every failure is raised; afterwards it is raised by its pieces.
+        """
+        route = self._resolve({"model": request.model}, watch, record)
+
+        def start(target: Target, first_byte: float) -> Attempt:
+            return PassthroughAttempt(self._backends, request, target, watch, first_byte)
+
+        journey = self._depart(self._order(route), route, start, watch, record, is_whole=False)
+        return PassedAnswer(journey, record)
 
     def count_tokens(self, request: NativeRequest) -> int:
         """Return how many tokens a prompt has, as its provider counts, or else an estimate.

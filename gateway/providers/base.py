@@ -17,6 +17,7 @@ from gateway.types import (
     EmbeddingsRequest,
     ModelInfo,
     NativeRequest,
+    PassthroughRequest,
     UpstreamRequest,
 )
 
@@ -50,6 +51,14 @@ class Provider(Protocol):
 
     def build_embeddings(self, request: EmbeddingsRequest, target: Target) -> EmbeddingsCall:
         """Translate an embeddings request; raises as ``build_chat`` does."""
+
+    def build_passthrough(
+        self, request: PassthroughRequest, target: Target
+    ) -> UpstreamRequest | None:
+        """Return a request whose answer goes to the client as it comes.
+
+        None where the provider doesn't have the operation in OpenAI's format.
+        """
 
     def build_model_list(self) -> UpstreamRequest:
         """Return the request for the list of models; it must not generate anything."""
@@ -100,6 +109,12 @@ class ProviderDefaults:
     def needs_model_info(self, request: ChatRequest) -> bool:
         """Never: what a model can do is for the upstream to judge."""
         return False
+
+    def build_passthrough(
+        self, request: PassthroughRequest, target: Target
+    ) -> UpstreamRequest | None:
+        """Return None: the provider doesn't speak OpenAI's format."""
+        return None
 
     def build_token_count(self, request: NativeRequest, target: Target) -> UpstreamRequest | None:
         """Return None: the provider counts tokens only when it answers."""

@@ -23,7 +23,13 @@ from gateway.errors import InvalidRequestError, NotFoundError
 from gateway.providers.openai import OpenAI, OpenAIChatCall, OpenAIEmbeddingsCall
 from gateway.serialization import dumps_ascii, loads_lenient
 from gateway.sse import encode_event
-from gateway.types import ChatRequest, EmbeddingsRequest, ModelInfo
+from gateway.types import (
+    ChatRequest,
+    EmbeddingsRequest,
+    ModelInfo,
+    PassthroughRequest,
+    UpstreamRequest,
+)
 
 MODEL = "echo"
 
@@ -68,6 +74,12 @@ _DROPPED_PARAMS = (
 
 class Demo(OpenAI):
     """Implements ``gateway.providers.base.Provider`` for the one model ``echo``."""
+
+    def build_passthrough(
+        self, request: PassthroughRequest, target: Target
+    ) -> UpstreamRequest | None:
+        """Return None: the model chats, and nothing else."""
+        return None
 
     def build_chat(
         self, request: ChatRequest, target: Target, info: ModelInfo | None

@@ -39,6 +39,11 @@ class Waiting(NamedTuple):
 class Exchange(ABC):
     """A request under way. Made by ``Upstream.send``; always ``close`` it."""
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The answer's headers by lower-case names; none before its first piece."""
+        return {}
+
     @abstractmethod
     def iter_pieces(self, *, wait: bool = True) -> Iterator[bytes]:
         """Yield the body of a successful answer as it comes, all that one read gave at once.

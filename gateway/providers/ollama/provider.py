@@ -32,6 +32,7 @@ from gateway.types import (
     EmbeddingsRequest,
     ModelInfo,
     NativeRequest,
+    PassthroughRequest,
     UpstreamRequest,
 )
 
@@ -63,6 +64,12 @@ class Ollama:
         if isinstance(request, NativeRequest) and request.dialect == COMPLETIONS:
             return build_completion(request, target)
         return build_chat(request, target, info)
+
+    def build_passthrough(
+        self, request: PassthroughRequest, target: Target
+    ) -> UpstreamRequest | None:
+        """Return None: Ollama neither hears, speaks nor paints."""
+        return None
 
     def build_token_count(self, request: NativeRequest, target: Target) -> UpstreamRequest | None:
         """Return None: Ollama counts tokens only when it answers."""

@@ -25,6 +25,7 @@ from gateway.types import (
     Chunk,
     EmbeddingsRequest,
     ModelInfo,
+    PassthroughRequest,
     RawCompletion,
     UpstreamRequest,
 )
@@ -88,6 +89,14 @@ class OpenAI(ProviderDefaults):
         """Pass an embeddings request on, with the target's model."""
         body = dumps({**request, "model": target.model})
         return OpenAIEmbeddingsCall(UpstreamRequest("POST", "/embeddings", body, _JSON))
+
+    def build_passthrough(
+        self, request: PassthroughRequest, target: Target
+    ) -> UpstreamRequest | None:
+        """Pass an operation on, with the target's model."""
+        body = request.build_body(target.model)
+        headers = {"Content-Type": request.content_type}
+        return UpstreamRequest("POST", request.operation, body, headers)
 
     def build_model_list(self) -> UpstreamRequest:
         """Return the request for the list of models."""
