@@ -1,12 +1,14 @@
 """Answers recorded from real upstreams, read from ``tests/fixtures/<provider>/<name>.json``.
 
 Knows the files' shape: ``{request, status, headers, chunks}``, where ``chunks``
-are the pieces of the body in the order they came.
+are the pieces of the body in the order they came; with ``encoding: base64``
+encoded so.
 """
 
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +32,8 @@ class Recording:
 def load(provider: str, name: str) -> Recording:
     """Load a recording of ``provider``; raises ``FileNotFoundError`` if there is none."""
     recorded = json.loads((FIXTURES / provider / f"{name}.json").read_text(encoding="utf-8"))
-    pieces = tuple(chunk.encode("utf-8") for chunk in recorded["chunks"])
+    decode = b64decode if recorded.get("encoding") == "base64" else str.encode
+    pieces = tuple(decode(chunk) for chunk in recorded["chunks"])
     return Recording(
         status=recorded["status"],
         headers=recorded["headers"],

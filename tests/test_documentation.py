@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,12 @@ def test_the_example_has_every_variable_with_its_default() -> None:
     found = re.findall(r"^#([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE)
     assert len(found) == len(VARIABLES)
     assert dict(found) == {v.name: v.default for v in VARIABLES}
+
+
+@pytest.mark.parametrize("name", [".env.example", "docs/configuration.md"])
+def test_what_is_generated_from_the_kinds_of_provider_is_up_to_date(name: str) -> None:
+    generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))["generate"]
+    assert generate(name) == (ROOT / name).read_text(encoding="utf-8"), "python docs/generate.py"
 
 
 def test_the_example_copied_as_it_is_changes_nothing(tmp_path: Path) -> None:
@@ -184,10 +191,11 @@ def test_the_example_file_loads_and_shows_every_setting(tmp_path: Path) -> None:
 
 def test_the_example_file_still_loads_with_its_comments_active(tmp_path: Path) -> None:
     text = (ROOT / "gateway.example.yaml").read_text(encoding="utf-8")
-    active = re.sub(r"^  # (lab:|  )", r"  \1", text, flags=re.MULTILINE)
+    active = re.sub(r"^  # (lab:|azure:|  )", r"  \1", text, flags=re.MULTILINE)
     (tmp_path / "gateway.yaml").write_text(active, encoding="utf-8")
     (tmp_path / "certificates").mkdir()
     (tmp_path / "certificates" / "lab-ca.pem").write_text("-")
-    environ = {"OPENAI_API_KEY": "k", "LAB_KEY_1": "a", "LAB_KEY_2": "b"}
+    environ = {"OPENAI_API_KEY": "k", "LAB_KEY_1": "a", "LAB_KEY_2": "b", "AZURE_TOKEN": "t"}
     settings = load_settings(environ, tmp_path)
     assert settings.providers["lab"].api_keys == ("a", "b")
+    assert settings.providers["azure"].base_url == "https://NAME.openai.azure.com/openai"

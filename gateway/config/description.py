@@ -25,6 +25,7 @@ from gateway.config.settings import (
     TargetSettings,
     Timeouts,
 )
+from gateway.kinds import KINDS
 
 MASK = "…"
 
@@ -37,7 +38,8 @@ _OLLAMA_SETTINGS = (
 _SHOWN_CHARACTERS = 4
 _LENGTH_TO_SHOW_ANY = 24
 _KEY_PREFIX = re.compile(r"(?:sk|gw)[-_]")
-_ELSEWHERE = frozenset({"OLLAMA_BASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL"})
+_ELSEWHERE = frozenset(name for kind in KINDS.values() for name in kind.variables.values())
+"""Variables that are shown as settings of a provider."""
 
 
 def mask_secret(secret: str) -> str:
@@ -128,6 +130,8 @@ def _describe_provider(provider: ProviderSettings, origins: Mapping[str, str]) -
     shown["max_concurrency"] = provider.max_concurrency
     if provider.max_concurrency is not None:
         shown["max_queue"] = provider.max_queue
+    if provider.api_version:
+        shown["api_version"] = provider.api_version
     if provider.kind == "ollama":
         shown.update((name, getattr(provider, name)) for name in _OLLAMA_SETTINGS)
     described = {name: _leaf(value, origins, f"{where}.{name}") for name, value in shown.items()}

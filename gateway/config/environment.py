@@ -43,6 +43,8 @@ class Given(NamedTuple):
 _PROVIDER_SETTINGS: dict[str, Callable[[str], Any]] = {
     "base_url": values.parse_base_url,
     "api_key": values.parse_credential,
+    "ad_token": values.parse_credential,
+    "api_version": values.parse_api_version,
 }
 """How the variables of ``gateway.kinds`` are read, by the setting of a provider they stand for."""
 
@@ -86,9 +88,6 @@ _PREFIX = "GATEWAY_"
 _WITHOUT_EFFECT = {
     "TOKEN_RATE_LIMIT": "token limits",
     "USAGE_RETENTION_DAYS": "usage records",
-    "AZURE_OPENAI_ENDPOINT": "Azure provider",
-    "AZURE_OPENAI_API_KEY": "Azure provider",
-    "AZURE_OPENAI_API_VERSION": "Azure provider",
     "ANTHROPIC_API_KEY": "Anthropic provider",
     "ANTHROPIC_BASE_URL": "Anthropic provider",
     "GEMINI_API_KEY": "Gemini provider",

@@ -29,6 +29,7 @@ from gateway.config.settings import SQLITE_PREFIX, Settings
 from gateway.config.sources import Sources, read_sources
 from gateway.config.values import is_loopback
 from gateway.errors import ConfigurationError
+from gateway.kinds import KINDS
 
 
 def load_settings(
@@ -141,8 +142,8 @@ def _own_fields() -> list[tuple[str, str]]:
 
 def _describe_default(name: str, names: list[str], given: Mapping[str, Given]) -> str:
     message = f"no provider {name!r} is configured{suggest(name, names)}"
-    if name == "openai":
-        message += "; set OPENAI_API_KEY or OPENAI_BASE_URL"
+    if name in KINDS and KINDS[name].variables:
+        message += f"; set {' or '.join(sorted(KINDS[name].variables.values()))}"
     return describe_variable("AI_PROVIDER", given["AI_PROVIDER"], message)
 
 

@@ -27,6 +27,7 @@ TIMEOUT_VARIABLES = {
 
 _PLAIN = (
     "proxy",
+    "api_version",
     "num_ctx",
     "allow_client_options",
     "headers",
@@ -101,8 +102,11 @@ class ProviderBuilder:
         filled = self._fill_in(name, entry)
         for setting in filled:
             self._note_origin(name, setting)
-        base_url = self._complete_base_url(name, kind, filled.get("base_url"))
+        base_url = self._complete_base_url(name, kind, filled)
         keys = filled.get("api_keys") or ((filled["api_key"],) if "api_key" in filled else ())
+        if "ad_token" in filled:
+            token = {"Authorization": f"Bearer {filled['ad_token']}"}
+            keys, filled["headers"] = (), {**token, **filled.get("headers", {})}
         if not keys and _wants_key(kind, base_url) and "headers" not in filled:
             self.warnings.append(f"provider {name} has no API key; {base_url} will refuse it")
         if "max_retries" not in filled:
@@ -133,15 +137,17 @@ class ProviderBuilder:
                 self.origins[f"providers.{name}.{setting}"] = self._origin_of(variable)
         return filled
 
-    def _complete_base_url(self, name: str, kind: str, base_url: str | None) -> str:
+    def _complete_base_url(self, name: str, kind: str, filled: Mapping[str, Any]) -> str:
         row = KINDS[kind]
+        base_url: str | None = filled.get("base_url")
         if base_url is None:
             if row.base_url is None:
                 self._note_problem(name, "base_url", f"a provider of kind {kind} needs one")
             return row.base_url or ""
         path = urlsplit(base_url).path
-        if not path:
-            return base_url + row.default_path
+        whole = row.versioned_path if "api_version" in filled else row.default_path
+        if not path or whole.startswith(f"{path}/"):
+            return base_url + whole[len(path) :]
         if kind == "ollama" and path.endswith(("/v1", "/api")):
             message = f"leave out {path}; the gateway speaks Ollama's own API under /api"
             self._note_problem(name, "base_url", message)
@@ -205,4 +211,4 @@ def choose_default(providers: Mapping[str, ProviderSettings]) -> str:
 def _wants_key(kind: str, base_url: str) -> bool:
     """Tell whether requests without a key are sure to be refused there."""
     row = KINDS[kind]
-    return "api_key" in row.variables and base_url == row.base_url
+    return "api_key" in row.variables and base_url == row.base_url and base_url[:6] == "https:"

@@ -128,6 +128,8 @@ class ProviderSchema(StrictSchema):
     base_url = Value(read_text(values.parse_base_url))
     api_key = Value(read_text(values.parse_credential))
     api_keys = Values(read_text(values.parse_credential))
+    ad_token = Value(read_text(values.parse_credential))
+    api_version = Value(read_text(values.parse_api_version))
     headers = Entries(Value(read_text(values.parse_header_value)), values.parse_header_name)
     timeouts = Settings(TimeoutsSchema)
     proxy = Value(read_text(values.parse_proxy_url))

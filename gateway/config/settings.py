@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
+from urllib.parse import quote
 
 SQLITE_PREFIX = "sqlite:///"
 Strategy = Literal["fallback", "weighted", "least_busy", "fastest", "cheapest"]
@@ -71,6 +72,9 @@ class ProviderSettings:
     timeouts: Timeouts = Timeouts()
     proxy: str | None = field(default=None, repr=False)
     ca_bundle: str | None = None
+    api_version: str | None = None
+    """Version of the provider's API, as Azure's dates it; None: the one without a date."""
+
     num_ctx: int | None = None
     allow_client_options: bool = False
     max_concurrency: int | None = None
@@ -85,6 +89,11 @@ class ProviderSettings:
 
     overflow_while_loading: bool = False
     models: Mapping[str, ModelSettings] = field(default_factory=dict)
+
+    @property
+    def query(self) -> str:
+        """Return what every address at the provider ends with, quoted; "" for nothing."""
+        return f"api-version={quote(self.api_version)}" if self.api_version else ""
 
     def model_settings(self, model: str) -> ModelSettings:
         """Return what is configured for ``model``, with the provider's ``num_ctx`` as default."""

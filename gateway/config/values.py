@@ -37,6 +37,7 @@ _SWITCH = {
 }
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_API_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?|preview|latest|v1")
 _FRAMING_HEADERS = frozenset({"connection", "content-length", "transfer-encoding"})
 
 
@@ -208,6 +209,13 @@ def parse_credential(text: str) -> str:
         raise ValueError("is empty")
     if not all("!" <= character <= "~" for character in text):
         raise ValueError("a key is printable ASCII without spaces")
+    return text
+
+
+def parse_api_version(text: str) -> str:
+    """Read a version of Azure's API: a date, or a word such as ``preview``."""
+    if not _API_VERSION.fullmatch(text):
+        raise ValueError(f"{text!r} is not a version; write e.g. 2024-10-21")
     return text
 
 

@@ -24,5 +24,8 @@ def get_provider(kind: str) -> Provider:
         raise ConfigurationError(
             f"There is no provider kind {kind!r}; use one of {', '.join(KINDS)}."
         )
-    module, _, name = KINDS[kind].implementation.partition(":")
-    return cast("Provider", getattr(import_module(module), name)())
+    row = KINDS[kind]
+    module, _, name = row.implementation.partition(":")
+    implementation = getattr(import_module(module), name)
+    made = implementation() if row.quirks is None else implementation(row.quirks)
+    return cast("Provider", made)

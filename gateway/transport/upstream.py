@@ -90,6 +90,8 @@ class Upstream:
         headers |= self.settings.headers
         headers |= request.headers
         url = self.settings.base_url + request.path
+        if self.settings.query:
+            url += ("&" if "?" in request.path else "?") + self.settings.query
         try:
             prepared = self._session.prepare_request(
                 requests.Request(request.method, url, headers=headers)

@@ -105,13 +105,18 @@ def test_recorded_completion_is_parsed_and_keeps_its_bytes(name: str) -> None:
 
 
 def test_big_integers_spelling_and_white_space_survive_in_the_bytes() -> None:
-    body = b' \n{"choices":[{}], "x":1.0, "y":123456789012345678901234567890}\n'
+    body = (
+        b' \n{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,'
+        b'"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}],'
+        b'"x":1.0, "y":123456789012345678901234567890}\n'
+    )
     assert parse_chat(body).raw == body
 
 
 def test_an_answer_that_is_not_strict_json_is_made_so() -> None:
     completion = parse_chat(b'\xef\xbb\xbf{"choices":[{"text":"\xff"}],"p":NaN}')
-    assert completion.raw == b'{"choices":[{"text":"\\ufffd"}],"p":null}'
+    assert completion.raw.startswith(b'{"choices":[{"text":"\\ufffd",')
+    assert b'"p":null' in completion.raw
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def event(value: Any) -> bytes:
     return b"data: " + json.dumps(value).encode() + b"\n\n"
 
 
-HELLO = event(chunk(content="Hello"))
+HELLO = event(chunk(role="assistant", content="Hello"))
 STOP = event(chunk(reason="stop"))
 
 
@@ -125,20 +125,21 @@ def test_comments_and_events_without_data_are_passed_over() -> None:
 )
 def test_unusual_framing_is_made_usual(framed: bytes) -> None:
     chunks = read(framed, STOP, DONE)
-    assert chunks == [chunk(content="Hello"), chunk(reason="stop")]
+    assert chunks == [chunk(role="assistant", content="Hello"), chunk(reason="stop")]
     assert chunks[0].raw.startswith(b"data: {")
     assert chunks[0].raw.endswith(b"}\n\n")
     assert b"\n" not in chunks[0].raw[:-2]
     assert b"\r" not in chunks[0].raw
-    assert json.loads(chunks[0].raw[6:]) == chunk(content="Hello")
+    assert json.loads(chunks[0].raw[6:]) == chunk(role="assistant", content="Hello")
 
 
 def test_unknown_fields_big_integers_and_spelling_survive_in_the_bytes() -> None:
     raw = (
-        b'data: {"choices":[{"index":0,"delta":{"content":"\xc3\xa9"},"x":1.0}],'
+        b'data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m",'
+        b'"choices":[{"index":0,"delta":{"content":"\xc3\xa9"},"x":1.0}],'
         b'"n":123456789012345678901234567890, "\\u0061":1e2}\n\n'
     )
-    assert read(raw, STOP)[0].raw == raw
+    assert read(HELLO, raw, STOP)[1].raw == raw
 
 
 @pytest.mark.parametrize(
@@ -157,21 +158,19 @@ def test_json_that_is_not_strict_reaches_the_client_as_strict_ascii(data: bytes)
 
 
 def test_several_choices_end_one_by_one_and_the_stream_goes_on_after_the_first() -> None:
-    usage = event({**chunk(), "choices": [], "usage": {"total_tokens": 3}})
+    counts = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    usage = event({**chunk(), "choices": [], "usage": counts})
     moderation = event({**chunk(), "choices": [], "moderation": {"flagged": False}})
-    late_filter = event({"id": "", "choices": [{"index": 0, "content_filter_offsets": {}}]})
     events = [
         HELLO,
-        event(chunk(1, content="b")),
+        event(chunk(1, role="assistant", content="b")),
         STOP,
-        late_filter,
+        event(chunk(1, content="c")),
         event(chunk(1, "length")),
         usage,
         moderation,
     ]
-    chunks = read(b"".join(events))
-    assert [chunk.raw for chunk in chunks] == events
-    assert chunks[3]["choices"][0]["delta"] == {}
+    assert [chunk.raw for chunk in read(b"".join(events))] == events
     assert [chunk.raw for chunk in read(*events, DONE)] == events
 
 

@@ -1,9 +1,10 @@
 """What upstreams that speak OpenAI's format say when something went wrong.
 
 Knows the shapes in which they say it (each recorded from at least one of them):
-an ``error`` object or string, fields without an envelope, ``detail`` as text or
-as a list, JSON inside a JSON string; ``code`` as text or number. Must not know
-what follows from it (see ``gateway.providers.openai.errors``).
+an ``error`` object or string, a list ``errors``, fields without an envelope,
+``detail`` as text or as a list, JSON inside a JSON string, an error inside an
+error; ``code`` as text or number. Must not know what follows
+from it (see ``gateway.providers.openai.errors``).
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ def read_error(value: Any) -> ErrorBody | None:
     if not isinstance(value, dict):
         return None
     error = _unwrap(value.get("error"))
+    if error is None and isinstance(value.get("errors"), list) and value["errors"]:
+        error = value["errors"][0]
     inner = error if isinstance(error, dict) else {}
     if isinstance(inner.get("error"), dict):
         inner = inner["error"]
@@ -46,13 +49,55 @@ def read_error(value: Any) -> ErrorBody | None:
     if not message:
         return None
     detail = fields.get("detail")
-    return ErrorBody(
+    told = ErrorBody(
         message,
         type=_as_text(fields.get("type")),
         param=_as_text(fields.get("param")) or _read_location(detail),
-        code=_as_text(fields.get("code")),
+        code=_as_text(fields.get("code")) or _read_filter(fields),
         status=_read_status(fields),
     )
+    cause = _read_cause(fields)
+    return told if cause is None else _explain(told, cause)
+
+
+def _read_cause(fields: Mapping[str, Any]) -> ErrorBody | None:
+    """Return what the upstream's own upstream said: in ``metadata.raw`` (OpenRouter), ``details``.
+
+    Text that is no JSON is no message for clients.
+    """
+    metadata, details = fields.get("metadata"), fields.get("details")
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    for cause in (raw, details):
+        cause = _unwrap(cause)
+        if isinstance(cause, dict):
+            return read_error(cause)
+    return None
+
+
+def _explain(told: ErrorBody, cause: ErrorBody) -> ErrorBody:
+    """Add the cause to an error, whose status stands."""
+    message = told.message
+    if cause.message not in message:
+        message = f"{message}: {cause.message}"
+    return ErrorBody(
+        message,
+        type=cause.type or told.type,
+        param=cause.param or told.param,
+        code=_name(cause.code) or told.code,
+        status=told.status,
+    )
+
+
+def _name(code: str | None) -> str | None:
+    """Return a code that is a name; of several numbers the outermost counts."""
+    return None if code is None or code.isdigit() else code
+
+
+def _read_filter(fields: Mapping[str, Any]) -> str | None:
+    """Return the code of Azure's filter where only the inner error tells of it."""
+    inner = fields.get("innererror") or fields.get("inner_error")
+    is_filter = isinstance(inner, dict) and inner.get("code") == "ResponsibleAIPolicyViolation"
+    return "content_filter" if is_filter else None
 
 
 def _unwrap(value: Any) -> Any:
@@ -73,7 +118,7 @@ def _read_message(fields: Mapping[str, Any], error: Any) -> str:
     if isinstance(detail, list):
         found = [item.get("msg") for item in detail if isinstance(item, dict)]
         detail = "; ".join(text for text in found if isinstance(text, str))
-    texts = (text for text in (message, error, detail) if isinstance(text, str))
+    texts = (text for text in (message, error, detail, fields.get("msg")) if isinstance(text, str))
     return next((text.strip() for text in texts if text.strip()), "")
 
 

@@ -52,6 +52,17 @@ _STATUS_OF = {
     "rate_limit_exceeded": 429,
 }
 
+# What servers say instead of the code ``context_length_exceeded`` (llama.cpp with a 500).
+_TOO_LONG = re.compile(
+    r"context (?:size|length|window)[^.]{0,40} exceeded|exceeds? the (?:available |model's )?"
+    r"(?:maximum )?context|maximum context length|longer than the model's context"
+    r"|prompt is too long",
+    re.IGNORECASE,
+)
+
+# What servers say with a 400 that is no fault of the client's (xAI, Gemini).
+_BAD_KEY = re.compile(r"(?:incorrect|invalid) api key|api key not valid", re.IGNORECASE)
+
 _PRIVATE_ADDRESS = re.compile(
     r"\b(?:localhost|127(?:\.\d+){3}|10(?:\.\d+){3}|192\.168(?:\.\d+){2}"
     r"|169\.254(?:\.\d+){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d+){2})(?::\d+)?\b"
@@ -62,6 +73,9 @@ def parse_error(status: int, headers: Mapping[str, str], body: bytes, now: float
     """Map an answer whose status is not 200. Never raises; ``now`` is in Unix seconds."""
     error = build_error(status, parse_error_body(body), parse_retry_after(headers, now))
     error.upstream_status = status
+    sent = {name.lower(): value for name, value in headers.items()}
+    if sent.get("x-should-retry", "").lower() == "false":
+        error.should_retry = False
     return error
 
 
@@ -84,6 +98,13 @@ def build_error(
 
     ``retry_after`` is in seconds.
     """
+    if error is not None and status in (400, 413, 422, 500) and _TOO_LONG.search(error.message):
+        status, error = (
+            400,
+            error._replace(type="invalid_request_error", code="context_length_exceeded"),
+        )
+    if status == 400 and error is not None and _BAD_KEY.search(error.message):
+        status = 401
     if status in (401, 402, 403):
         message = f"The provider refused the gateway's credentials (HTTP {status})."
         return UpstreamError(message, should_retry=False)
@@ -122,7 +143,9 @@ def _build_refusal(status: int, error: ErrorBody | None, retry_after: float | No
 
 def _is_about_the_request(error: ErrorBody | None) -> bool:
     """Tell a model that is not found from web servers' ``Not Found`` for an unknown path."""
-    return error is not None and error.message.rstrip(".").lower() != "not found"
+    if error is None:
+        return False
+    return error.message.rstrip(".").lower() not in ("not found", "resource not found")
 
 
 def _describe(summary: str, status: int, error: ErrorBody | None) -> str:

@@ -1,8 +1,8 @@
 """OpenAI's own format on the other side as well: everything passes through.
 
-Knows which few fields of a request the gateway changes: the model's name, and
-that usage is told at the end of a stream. Whether the rest is right is for the
-upstream to judge.
+Knows which few fields of a request the gateway changes: the model's name, that
+usage is told at the end of a stream, and what a provider's row in ``gateway.kinds``
+says. Whether the rest is right is for the upstream to judge.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from math import isfinite
 from typing import Any, cast
 
 from gateway.config.settings import Target
-from gateway.errors import GatewayError, UpstreamError
+from gateway.errors import GatewayError, InvalidRequestError, UpstreamError
+from gateway.kinds import Quirks
 from gateway.providers.base import ProviderDefaults
 from gateway.providers.openai.errors import parse_error
+from gateway.providers.openai.request import adapt_messages, adapt_params, rename_token_limit
 from gateway.providers.openai.stream import iter_chunks
-from gateway.providers.openai.whole import parse_whole
+from gateway.providers.openai.whole import parse_completion, parse_whole
 from gateway.serialization import dumps, loads_lenient
 from gateway.types import (
     ChatRequest,
@@ -35,20 +37,24 @@ _JSON = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True)
 class OpenAIChatCall:
-    """One chat request. ``include_usage``: the client itself asked for a stream's usage chunk."""
+    """One chat request. ``include_usage``: the client itself asked for a stream's usage chunk.
+
+    ``model`` is the name of the model where an answer tells none.
+    """
 
     requests: tuple[UpstreamRequest, ...]
     streamed: bool
     include_usage: bool
+    model: str
     dropped_params: tuple[str, ...] = ()
 
     def iter_chunks(self, pieces: Iterator[bytes], index: int) -> Iterator[list[Chunk]]:
         """Yield the chunks of the answer, each a ``RawChunk``; raises as ``ChatCall`` says."""
-        return cast("Iterator[list[Chunk]]", iter_chunks(pieces))
+        return cast("Iterator[list[Chunk]]", iter_chunks(pieces, self.model))
 
     def parse_response(self, body: bytes) -> RawCompletion:
         """Parse a whole completion; raises ``UpstreamError``, or the error told inside it."""
-        return parse_whole(body, "choices")
+        return parse_completion(body, self.model)
 
 
 @dataclass(frozen=True)
@@ -66,9 +72,16 @@ class OpenAIEmbeddingsCall:
 class OpenAI(ProviderDefaults):
     """Implements ``gateway.providers.base.Provider``."""
 
+    def __init__(self, quirks: Quirks | None = None) -> None:
+        self._quirks = quirks
+
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the ``Authorization`` header, if there is a key."""
         return {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+    def build_path(self, operation: str, target: Target) -> str:
+        """Return the path of an operation such as ``/chat/completions`` for a target's model."""
+        return operation
 
     def build_chat(
         self, request: ChatRequest, target: Target, info: ModelInfo | None
@@ -77,18 +90,43 @@ class OpenAI(ProviderDefaults):
         body = {**request, "model": target.model}
         options = request.get("stream_options")
         streamed = bool(request.get("stream"))
-        if streamed and _may_ask_for_usage(options):
+        if streamed and self.can_tell_usage(target) and _may_ask_for_usage(options):
             body["stream_options"] = {**(options or {}), "include_usage": True}
+        body, dropped = self.adapt_body(body, target)
+        path = self.build_path("/chat/completions", target)
         return OpenAIChatCall(
-            requests=(UpstreamRequest("POST", "/chat/completions", dumps(body), _JSON),),
+            requests=(UpstreamRequest("POST", path, dumps(body), _JSON),),
             streamed=streamed,
             include_usage=isinstance(options, dict) and bool(options.get("include_usage")),
+            model=target.model,
+            dropped_params=tuple(dropped),
         )
 
+    def can_tell_usage(self, target: Target) -> bool:
+        """Tell whether a stream can be asked for its usage (else it tells it unasked, or not)."""
+        return self._quirks is None or "stream_options" not in self._quirks.dropped
+
+    def adapt_body(self, body: ChatRequest, target: Target) -> tuple[ChatRequest, list[str]]:
+        """Return a chat request as this provider takes it, and the names of what is dropped."""
+        if self._quirks is None:
+            rename_token_limit(body)
+            return body, []
+        adapted, dropped = adapt_params(body, self._quirks)
+        if isinstance(body.get("messages"), list):
+            adapted["messages"] = adapt_messages(body, self._quirks)
+        return adapted, [name for name in dropped if name != "stream_options"]
+
     def build_embeddings(self, request: EmbeddingsRequest, target: Target) -> OpenAIEmbeddingsCall:
-        """Pass an embeddings request on, with the target's model."""
+        """Pass an embeddings request on, with the target's model.
+
+        Raises ``InvalidRequestError`` where the provider has no embeddings.
+        """
+        if self._quirks is not None and not self._quirks.embeddings:
+            message = f"The provider `{target.provider.name}` has no embeddings."
+            raise InvalidRequestError(message, param="model", code="unsupported_value")
         body = dumps({**request, "model": target.model})
-        return OpenAIEmbeddingsCall(UpstreamRequest("POST", "/embeddings", body, _JSON))
+        path = self.build_path("/embeddings", target)
+        return OpenAIEmbeddingsCall(UpstreamRequest("POST", path, body, _JSON))
 
     def build_passthrough(
         self, request: PassthroughRequest, target: Target

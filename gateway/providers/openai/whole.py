@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.errors import UpstreamError
+from gateway.providers.openai.completion import normalise_completion, open_result
 from gateway.providers.openai.errors import build_stream_error
 from gateway.serialization import JSONDecodeError, dumps_ascii, loads_lenient, loads_strict
 from gateway.sse import MAX_EVENT_BYTES, encode_event
@@ -31,8 +32,12 @@ def parse_whole(body: bytes, items: str) -> RawCompletion:
         except ValueError:
             raise UpstreamError("The provider's answer is not JSON.") from None
         raw = dumps_ascii(value)
-    if isinstance(value, dict) and value.get("error"):
-        raise build_stream_error(value)
+    if isinstance(value, dict):
+        if value.get("error"):
+            raise build_stream_error(value)
+        inner = open_result(value)
+        if inner is not value:
+            value, raw = inner, dumps_ascii(inner)
     if not (isinstance(value, dict) and _is_list_of_objects(value.get(items))):
         raise UpstreamError(f"The provider's answer has no list {items!r}.")
     if items == "choices" and not value[items]:
@@ -45,7 +50,21 @@ def parse_whole(body: bytes, items: str) -> RawCompletion:
     return answer
 
 
-def iter_whole_answer(first: bytes, pieces: Iterator[bytes]) -> Iterator[list[RawChunk]]:
+def parse_completion(body: bytes, model: str) -> RawCompletion:
+    """Parse a completion that OpenAI's clients read, whoever sent it.
+
+    ``raw`` is the body as it came where nothing had to change. ``model`` is the name
+    where it tells none. Raises as ``parse_whole`` does.
+    """
+    answer = parse_whole(body, "choices")
+    if normalise_completion(answer, model):
+        answer.raw = dumps_ascii(answer)
+    return answer
+
+
+def iter_whole_answer(
+    first: bytes, pieces: Iterator[bytes], model: str
+) -> Iterator[list[RawChunk]]:
     """Gather a body that begins with ``first`` and yield the completion in it as chunks.
 
     Yields ``[]`` for each piece until the body is complete; raises as ``parse_whole`` does.
@@ -60,24 +79,18 @@ def iter_whole_answer(first: bytes, pieces: Iterator[bytes]) -> Iterator[list[Ra
         length += len(piece)
         if length > MAX_EVENT_BYTES:
             raise UpstreamError(f"The provider's answer is longer than {MAX_EVENT_BYTES} bytes.")
-    yield _cut_into_chunks(parse_whole(b"".join(body), "choices"))
+    yield _cut_into_chunks(parse_completion(b"".join(body), model))
 
 
 def _cut_into_chunks(completion: RawCompletion) -> list[RawChunk]:
     common = {key: completion[key] for key in completion if key not in ("choices", "usage")}
     common["object"] = "chat.completion.chunk"
     chunks = []
-    for position, choice in enumerate(completion["choices"]):
-        message = choice.get("message")
-        if not isinstance(message, dict):
-            raise UpstreamError("The provider's answer has a choice without a message.")
-        index = choice.get("index", position)
-        delta = _build_delta(message)
-        reason = choice.get("finish_reason") or ("tool_calls" if "tool_calls" in delta else "stop")
+    for choice in completion["choices"]:
         rest = {key: choice[key] for key in choice if key not in ("message", "finish_reason")}
-        begin = {**rest, "index": index, "delta": delta, "finish_reason": None}
+        begin = {**rest, "delta": _build_delta(choice["message"]), "finish_reason": None}
         chunks.append(_build_chunk(common, choices=[begin]))
-        end = {"index": index, "delta": {}, "finish_reason": reason}
+        end = {"index": choice["index"], "delta": {}, "finish_reason": choice["finish_reason"]}
         chunks.append(_build_chunk(common, choices=[end]))
     if completion.get("usage"):
         chunks.append(_build_chunk(common, choices=[], usage=completion["usage"]))
@@ -89,8 +102,6 @@ def _build_delta(message: dict[str, Any]) -> dict[str, Any]:
     delta = {key: value for key, value in message.items() if key != "tool_calls"}
     calls = message.get("tool_calls")
     if calls:
-        if not _is_list_of_objects(calls):
-            raise UpstreamError("The provider's answer has tool calls that are not objects.")
         delta["tool_calls"] = [{**call, "index": index} for index, call in enumerate(calls)]
     return delta
 

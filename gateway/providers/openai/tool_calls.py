@@ -1,0 +1,153 @@
+"""Tool calls in OpenAI's form: numbered as they come, each with an id of its own.
+
+Knows how upstreams depart from it: no ids or empty ones, one id or index for
+several calls, ``index: -1``, arguments as objects, a name told again and again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from gateway.errors import UpstreamError
+from gateway.serialization import dumps_ascii, loads_lenient
+
+_WRONG = "The provider's answer has tool calls that are not objects."
+
+
+def complete_calls(calls: Any) -> bool:
+    """Complete the tool calls of a whole message in place; tells whether that changed them."""
+    if not isinstance(calls, list):
+        raise UpstreamError(_WRONG)
+    is_changed = False
+    ids: set[str] = set()
+    for call in calls:
+        is_changed |= _complete_call(call, ids)
+        function = call.get("function")
+        if isinstance(function, dict) and "arguments" not in function:
+            function["arguments"] = "{}"
+            is_changed = True
+    return is_changed
+
+
+class CallNumbering:
+    """The tool calls of one choice of a stream, as their pieces come."""
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._latest: dict[Any, _Call] = {}  # by the upstream's index
+        self._ids: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    def take(self, pieces: Any) -> bool:
+        """Complete the pieces of one delta in place; tells whether that changed them."""
+        if not isinstance(pieces, list):
+            raise UpstreamError(_WRONG)
+        is_changed = False
+        for piece in pieces:
+            if not isinstance(piece, dict):
+                raise UpstreamError(_WRONG)
+            is_changed |= self._take_piece(piece)
+        return is_changed
+
+    def _take_piece(self, piece: dict[str, Any]) -> bool:
+        told = piece.get("index")
+        if not isinstance(told, int) or told < 0:
+            told = None
+        call = self._latest.get(told) if told is not None else self._find_unnumbered(piece)
+        if call is None or call.is_followed_by(piece):
+            call = _Call(len(self._calls), piece.get("id"))
+            self._calls.append(call)
+            is_changed = _complete_call(piece, self._ids)
+            call.name = _function(piece).get("name") or ""
+        else:
+            is_changed = call.continue_with(piece)
+        self._latest[told] = self._latest[None] = call
+        call.arguments.append(_function(piece).get("arguments") or "")
+        if told != call.number:
+            piece["index"] = call.number
+            is_changed = True
+        return is_changed
+
+    def _find_unnumbered(self, piece: dict[str, Any]) -> _Call | None:
+        same = [call for call in self._calls if piece.get("id") and call.told_id == piece["id"]]
+        return same[-1] if same else self._latest.get(None)
+
+
+class _Call:
+    """One call: its number, and what has been told of it. ``told_id`` is the upstream's."""
+
+    def __init__(self, number: int, told_id: Any) -> None:
+        self.number = number
+        self.told_id = told_id
+        self.name = ""
+        self.arguments: list[str] = []
+
+    def is_followed_by(self, piece: dict[str, Any]) -> bool:
+        """Tell whether a piece with this call's index begins another call."""
+        told_id, name = piece.get("id"), _function(piece).get("name")
+        if told_id and self.told_id:
+            return bool(told_id != self.told_id)
+        return bool(name) and (name != self.name or self._is_complete())
+
+    def continue_with(self, piece: dict[str, Any]) -> bool:
+        """Leave only what is new in a later piece; tells whether that changed it."""
+        is_changed = False
+        for name in ("id", "type"):
+            if name in piece:
+                del piece[name]
+                is_changed = True
+        function = piece.get("function")
+        if isinstance(function, dict):
+            if "name" in function:
+                del function["name"]
+                is_changed = True
+            is_changed |= _write_arguments(function)
+        return is_changed
+
+    def _is_complete(self) -> bool:
+        try:
+            return isinstance(loads_lenient("".join(self.arguments)), dict)
+        except ValueError:
+            return False
+
+
+def _complete_call(call: Any, ids: set[str]) -> bool:
+    """Complete the beginning of a call in place; tells whether that changed it."""
+    if not isinstance(call, dict):
+        raise UpstreamError(_WRONG)
+    is_changed = False
+    told = call.get("id")
+    if not isinstance(told, str) or not told or told in ids:
+        call["id"] = f"call_{secrets.token_hex(12)}"
+        is_changed = True
+    ids.add(call["id"])
+    if call.get("type") not in ("function", "custom"):
+        call["type"] = "function"
+        is_changed = True
+    if call["type"] == "custom":
+        return is_changed
+    if not isinstance(call.get("function"), dict):
+        call["function"] = {"name": "", "arguments": ""}
+        return True
+    function = call["function"]
+    if not isinstance(function.get("name"), str):
+        function["name"] = ""
+        is_changed = True
+    return _write_arguments(function) or is_changed
+
+
+def _write_arguments(function: dict[str, Any]) -> bool:
+    """Write arguments as text; tells whether they were not."""
+    arguments = function.get("arguments")
+    if isinstance(arguments, str) or "arguments" not in function:
+        return False
+    function["arguments"] = "" if arguments is None else dumps_ascii(arguments).decode("ascii")
+    return True
+
+
+def _function(piece: dict[str, Any]) -> dict[str, Any]:
+    function = piece.get("function")
+    return function if isinstance(function, dict) else {}
