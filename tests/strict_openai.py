@@ -52,7 +52,8 @@ def _check_choice(choices: Sequence[Any]) -> None:
     begun = [piece for piece in pieces if piece.id]
     assert [piece.index for piece in begun] == list(range(len(begun)))
     assert len({piece.id for piece in begun}) == len(begun)
-    assert all(piece.type == "function" and piece.function.name for piece in begun)
+    assert all(piece.type == "function" and piece.function.name is not None for piece in begun)
     assert {piece.index for piece in pieces} == {piece.index for piece in begun}
-    if begun and reasons:
-        assert reasons != ["stop"]
+    if reasons == ["stop"]:
+        ended = [bool(choice.finish_reason) for choice in choices].index(True)
+        assert not any(choice.delta.tool_calls for choice in choices[: ended + 1])

@@ -45,34 +45,14 @@ class ChunkNormaliser:
         Those before the stream has told its id (Azure's first one) wait for it. Raises
         the error that a choice tells, ``UpstreamError`` for garbage.
         """
-        envelope, choices = self._envelope, chunk["choices"]
-        if (
-            envelope
-            and chunk.get("id") == envelope["id"]
-            and chunk.get("created") == envelope["created"]
-            and chunk.get("model") == envelope["model"]
-            and chunk.get("object") == CHUNK
-            and chunk.get("service_tier") in SERVICE_TIERS
-        ):
-            is_changed = False
-        elif not (envelope or choices or chunk.get("id")):
+        if self._envelope:
+            return self._pass(chunk)
+        if not chunk["choices"] and not chunk.get("id"):
             self._held.append(chunk)
             return []
-        else:
-            if not envelope:
-                self._envelope = read_envelope(chunk, CHUNK, self._model)
-            is_changed = complete_envelope(chunk, self._envelope)
-        tells_usage = bool(chunk.get("usage")) or "x_groq" in chunk
-        for choice in choices:
-            is_changed = self._take_choice(choice) or is_changed
-            tells_usage = tells_usage or "usage" in choice
-        if tells_usage:
-            is_changed = self._take_usage(chunk) or is_changed
-            if not choices and not chunk.get("usage"):
-                return self._release()
-        if is_changed:
-            _encode(chunk)
-        return [*self._release(), chunk] if self._held else [chunk]
+        self._envelope = read_envelope(chunk, CHUNK, self._model)
+        held, self._held = self._held, []
+        return [passed for each in (*held, chunk) for passed in self._pass(each)]
 
     def finish(self) -> list[RawChunk]:
         """Return what is left at the stream's end mark, last chunks of unfinished choices too."""
@@ -86,7 +66,7 @@ class ChunkNormaliser:
             self._build(choices=[self._choices[index].build_end(index)])
             for index in sorted(unfinished)
         ]
-        return self._release() + last + self.flush_usage()
+        return last + self.flush_usage()
 
     def flush_usage(self) -> list[RawChunk]:
         """Return the usage chunk that is still owed, if one is."""
@@ -97,6 +77,30 @@ class ChunkNormaliser:
     def is_complete(self) -> bool:
         """Whether every choice that has begun has had its finish reason."""
         return bool(self._choices) and all(choice.reason for choice in self._choices.values())
+
+    def _pass(self, chunk: RawChunk) -> list[RawChunk]:
+        envelope, choices = self._envelope, chunk["choices"]
+        is_changed = False
+        if (
+            chunk.get("id") != envelope["id"]
+            or chunk.get("created") != envelope["created"]
+            or type(chunk["created"]) is not int
+            or chunk.get("model") != envelope["model"]
+            or chunk.get("object") != CHUNK
+            or chunk.get("service_tier") not in SERVICE_TIERS
+        ):
+            is_changed = complete_envelope(chunk, envelope)
+        tells_usage = chunk.get("usage") is not None or "x_groq" in chunk
+        for choice in choices:
+            is_changed = self._take_choice(choice) or is_changed
+            tells_usage = tells_usage or "usage" in choice
+        if tells_usage:
+            is_changed = self._take_usage(chunk) or is_changed
+            if not choices and "usage" not in chunk:
+                return []
+        if is_changed:
+            _encode(chunk)
+        return [chunk]
 
     def _take_choice(self, choice: Any) -> bool:
         if not isinstance(choice, dict):
@@ -128,17 +132,10 @@ class ChunkNormaliser:
             return is_changed
         if usage is not None and not self._is_usage_told:
             self._usage = usage
-        if not told:
+        if told is None:
             return False
         del chunk["usage"]
         return True
-
-    def _release(self) -> list[RawChunk]:
-        held, self._held = self._held, []
-        for chunk in held:
-            complete_envelope(chunk, self._envelope or read_envelope(chunk, CHUNK, self._model))
-            _encode(chunk)
-        return held
 
     def _build(self, **fields: Any) -> RawChunk:
         chunk = RawChunk({**self._envelope, **fields})

@@ -25,7 +25,7 @@ def read_envelope(answer: Mapping[str, Any], kind: str, model: str) -> dict[str,
     return {
         "id": told if isinstance(told, str) and told else f"chatcmpl-{secrets.token_hex(12)}",
         "object": kind,
-        "created": created if type(created) is int and created > 0 else int(time.time()),
+        "created": _read_time(created),
         "model": name if isinstance(name, str) and name else model,
     }
 
@@ -34,10 +34,17 @@ def complete_envelope(answer: dict[str, Any], envelope: Mapping[str, Any]) -> bo
     """Give an answer this envelope in place; tells whether that changed it."""
     is_changed = False
     for name, value in envelope.items():
-        if answer.get(name) != value:
+        told = answer.get(name)
+        if told != value or type(told) is not type(value):
             answer[name] = value
             is_changed = True
     if answer.get("service_tier") not in SERVICE_TIERS:
         del answer["service_tier"]
         is_changed = True
     return is_changed
+
+
+def _read_time(told: Any) -> int:
+    if isinstance(told, int | float) and not isinstance(told, bool) and 0 < told < 2**53:
+        return int(told)
+    return int(time.time())

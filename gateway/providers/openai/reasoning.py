@@ -60,7 +60,7 @@ def split_parts(parts: Iterable[Any]) -> tuple[str, str]:
         kind = part.get("type") if isinstance(part, dict) else None
         if kind == "thinking":
             inner = part.get("thinking")
-            thought.append(inner if isinstance(inner, str) else split_parts(inner or ())[0])
+            thought.append(_join_thought(inner))
         elif isinstance(kind, str) and isinstance(part.get("text"), str):
             text.append(part["text"])
         else:
@@ -124,6 +124,12 @@ class ThinkSplitter:
         kept = next((n for n in range(most, 0, -1) if _CLOSE.startswith(piece[-n:])), 0)
         self._kept = piece[len(piece) - kept :]
         return "", piece[: len(piece) - kept]
+
+
+def _join_thought(inner: Any) -> str:
+    if isinstance(inner, list):
+        return split_parts(inner)[0]
+    return inner if isinstance(inner, str) else ""
 
 
 def _add(message: dict[str, Any], thought: str) -> None:

@@ -54,14 +54,14 @@ class CallNumbering:
 
     def _take_piece(self, piece: dict[str, Any]) -> bool:
         told = piece.get("index")
-        if not isinstance(told, int) or told < 0:
+        if type(told) is not int or told < 0:
             told = None
         call = self._latest.get(told) if told is not None else self._find_unnumbered(piece)
         if call is None or call.is_followed_by(piece):
             call = _Call(len(self._calls), piece.get("id"))
             self._calls.append(call)
             is_changed = _complete_call(piece, self._ids)
-            call.name = _function(piece).get("name") or ""
+            call.name = _function(piece).get("name", "")
         else:
             is_changed = call.continue_with(piece)
         self._latest[told] = self._latest[None] = call
@@ -90,7 +90,7 @@ class _Call:
         told_id, name = piece.get("id"), _function(piece).get("name")
         if told_id and self.told_id:
             return bool(told_id != self.told_id)
-        return bool(name) and (name != self.name or self._is_complete())
+        return bool(name and self.name) and (name != self.name or self._is_complete())
 
     def continue_with(self, piece: dict[str, Any]) -> bool:
         """Leave only what is new in a later piece; tells whether that changed it."""
@@ -101,10 +101,15 @@ class _Call:
                 is_changed = True
         function = piece.get("function")
         if isinstance(function, dict):
-            if "name" in function:
+            if not self.name and isinstance(function.get("name"), str):
+                self.name = function["name"]
+            elif "name" in function:
                 del function["name"]
                 is_changed = True
             is_changed |= _write_arguments(function)
+        elif function is not None:
+            del piece["function"]
+            is_changed = True
         return is_changed
 
     def _is_complete(self) -> bool:

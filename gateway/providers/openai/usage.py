@@ -56,7 +56,9 @@ def complete_usage(told: Any) -> Usage | None:
         "total_tokens": prompt + completion,
     }
     changes: dict[str, Any] = {
-        name: count for name, count in counts.items() if told.get(name) != count
+        name: count
+        for name, count in counts.items()
+        if type(told.get(name)) is not int or told[name] != count
     }
     changes |= _change_detail(told, "prompt_tokens_details", "cached_tokens", cached)
     changes |= _change_detail(
@@ -82,9 +84,16 @@ def _detail(told: Mapping[str, Any], group: str, *names: str) -> int:
 
 def _change_detail(
     told: Mapping[str, Any], group: str, name: str, count: int
-) -> dict[str, dict[str, int] | None]:
+) -> dict[str, dict[str, int | None] | None]:
     details = told.get(group)
     known = details if isinstance(details, dict) else {}
-    if count != (known.get(name) or 0):
-        return {group: {**known, name: count}}
-    return {} if details is None or isinstance(details, dict) else {group: None}
+    fixed = {
+        each: int(value) if isinstance(value, float | bool) else value
+        for each, value in known.items()
+        if isinstance(value, int | float | None)
+    }
+    if count != (fixed.get(name) or 0):
+        fixed[name] = count
+    if fixed == known and all(type(value) is not float for value in known.values()):
+        return {} if details is known or details is None else {group: None}
+    return {group: fixed}
