@@ -23,7 +23,7 @@ from gateway.errors import (
     UpstreamTimeoutError,
 )
 from gateway.providers.openai.error_body import ErrorBody, parse_error_body
-from gateway.providers.openai.errors import MAX_MESSAGE_LENGTH, parse_error
+from gateway.providers.openai.errors import MAX_MESSAGE_LENGTH, build_stream_error, parse_error
 from tests.recordings import load, names
 
 HTML = b"<!DOCTYPE html><html><body>nginx at 10.0.0.7</body></html>"
@@ -188,6 +188,22 @@ def test_a_web_servers_not_found_is_a_wrong_base_url(body: Any) -> None:
         (json.dumps({"error": {"message": "a"}}), ErrorBody("a")),
         ({"error": "{not JSON"}, ErrorBody("{not JSON")),
         ({"error": {"message": " a\n"}}, ErrorBody("a")),
+        ({"error": {"message": "a", "code": 400,
+                    "metadata": {"raw": json.dumps({"code": 7, "msg": "b"})}}},
+         ErrorBody("a: b", code="400", status=400)),
+        ({"error": {"message": "a", "code": 400, "metadata": {
+            "raw": json.dumps({"error": {"message": "b", "type": "t", "param": "p",
+                                         "code": "c"}})}}},
+         ErrorBody("a: b", "t", "p", "c", 400)),
+        ({"error": {"message": "a", "metadata": {"raw": "<html>"}}}, ErrorBody("a")),
+        ({"error": "400 Bad Request", "status": 400,
+          "details": {"error": {"message": "b", "code": "BadRequest"}}},
+         ErrorBody("400 Bad Request: b", code="BadRequest", status=400)),
+        ({"errors": [{"message": "a", "code": 5023}], "success": False},
+         ErrorBody("a", code="5023")),
+        ({"code": 400, "msg": "a"}, ErrorBody("a", code="400", status=400)),
+        ({"detail": [{"loc": ["body", "tools", "list[Tool]", 0, "type"], "msg": "a"}]},
+         ErrorBody("a", param="tools[0].type")),
         ({"error": {"message": ""}}, None),
         ({"error": {}}, None),
         ({"error": {"message": 7}}, None),
@@ -238,10 +254,83 @@ def test_a_spent_quota_is_not_worth_a_retry_but_a_rate_limit_is() -> None:
     assert (spent.should_retry, limited.should_retry) == (False, None)
 
 
+TOO_LONG = [
+    (500, {"error": {"code": 500, "message": "Context size has been exceeded.",
+                     "type": "server_error"}}),
+    (400, {"error": {"code": 400, "type": "exceed_context_size_error", "message":
+           "the request exceeds the available context size. try increasing the context size"}}),
+    (400, {"object": "error", "code": 400, "message":
+           "This model's maximum context length is 4096 tokens. However, you requested 5000."}),
+    (400, {"message": "The input (9 tokens) is longer than the model's context length (8)."}),
+    (400, {"error": {"message": "prompt is too long: 9 tokens > 8 maximum"}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "body"), TOO_LONG)
+def test_a_prompt_that_is_too_long_has_openais_code_whatever_the_status(
+    status: int, body: Any
+) -> None:
+    error = parse(status, body)
+    assert type(error) is InvalidRequestError
+    assert (error.status, error.code) == (400, "context_length_exceeded")
+    assert error.upstream_status == status
+    told = build_stream_error({"error": {**body.get("error", body), "code": status}})
+    assert (told.status, told.code) == (400, "context_length_exceeded")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": "Client specified an invalid argument",
+         "error": "Incorrect API key provided: xa***ey. You can obtain an API key from x.ai."},
+        {"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}},
+    ],
+)  # fmt: skip
+def test_a_bad_key_told_with_a_400_is_a_refused_key(body: Any) -> None:
+    error = parse(400, body)
+    assert type(error) is UpstreamError
+    assert error.message == "The provider refused the gateway's credentials (HTTP 401)."
+
+
+def test_an_upstream_that_says_so_is_not_asked_again() -> None:
+    assert parse(500, DESCRIBED, {"X-Should-Retry": "false"}).should_retry is False
+    assert parse(500, DESCRIBED, {"x-should-retry": "true"}).should_retry is None
+
+
+RECORDED_ELSEWHERE = [
+    (provider, name)
+    for provider in ("deepseek", "groq", "mistral", "openai-compat", "openrouter")
+    for name in names(provider)
+    if "error-" in name and "-error-in-200" not in name
+]
+
+
+@pytest.mark.parametrize(("provider", "name"), RECORDED_ELSEWHERE)
+def test_recorded_errors_of_others_have_openais_shape(provider: str, name: str) -> None:
+    recording = load(provider, name)
+    error = parse_error(recording.status, recording.headers, recording.body, now=0.0)
+    if recording.status in (401, 403, 500):
+        assert error.status == 502
+        return
+    assert error.status == recording.status
+    assert "without saying why" not in error.message
+    assert len(error.message) > 10
+
+
+def test_errors_in_errors_are_read_only_so_deep() -> None:
+    body = b'{"message":"a","details":' * 1000 + b"{}" + b"}" * 1000
+    assert parse(400, body).message == "a"
+
+
+def test_there_are_recorded_errors_of_others() -> None:
+    assert len(RECORDED_ELSEWHERE) > 15
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["error", "message", "detail", "code", "status", "type", "loc", "msg"]),
+        st.sampled_from(["error", "message", "detail", "code", "status", "type", "loc", "msg",
+                         "errors", "metadata", "raw", "details", "innererror"]),
         inner, max_size=4),
     max_leaves=12,
 )  # fmt: skip

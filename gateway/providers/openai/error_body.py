@@ -33,8 +33,11 @@ def parse_error_body(body: bytes) -> ErrorBody | None:
         return None
 
 
-def read_error(value: Any) -> ErrorBody | None:
-    """Read parsed JSON of any shape; None where there is no message in it."""
+def read_error(value: Any, causes: int = 2) -> ErrorBody | None:
+    """Read parsed JSON of any shape; None where there is no message in it.
+
+    ``causes`` is how many errors inside one another are read as well.
+    """
     value = _unwrap(value)
     if not isinstance(value, dict):
         return None
@@ -56,11 +59,11 @@ def read_error(value: Any) -> ErrorBody | None:
         code=_as_text(fields.get("code")) or _read_filter(fields),
         status=_read_status(fields),
     )
-    cause = _read_cause(fields)
+    cause = _read_cause(fields, causes) if causes else None
     return told if cause is None else _explain(told, cause)
 
 
-def _read_cause(fields: Mapping[str, Any]) -> ErrorBody | None:
+def _read_cause(fields: Mapping[str, Any], causes: int) -> ErrorBody | None:
     """Return what the upstream's own upstream said: in ``metadata.raw`` (OpenRouter), ``details``.
 
     Text that is no JSON is no message for clients.
@@ -70,7 +73,7 @@ def _read_cause(fields: Mapping[str, Any]) -> ErrorBody | None:
     for cause in (raw, details):
         cause = _unwrap(cause)
         if isinstance(cause, dict):
-            return read_error(cause)
+            return read_error(cause, causes - 1)
     return None
 
 
@@ -130,6 +133,8 @@ def _read_location(detail: Any) -> str | None:
     if not isinstance(location, list):
         return None
     steps = location[1:] if location[:1] == ["body"] else location
+    # Mistral's has pydantic's names of types in it, such as ``list[Tool]``.
+    steps = [step for step in steps if "[" not in str(step)]
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
     return path.removeprefix(".") or None
 

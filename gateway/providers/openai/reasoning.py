@@ -23,6 +23,10 @@ def move_reasoning(message: dict[str, Any]) -> bool:
     ``reasoning_details`` stay what they are: they have to come back in the next turn.
     """
     is_changed = False
+    told = message.get("reasoning_content")
+    if told is not None and not isinstance(told, str):
+        del message["reasoning_content"]
+        is_changed = True
     content = message.get("content")
     if isinstance(content, list):
         message["content"], thought = split_parts(content)
@@ -30,10 +34,6 @@ def move_reasoning(message: dict[str, Any]) -> bool:
         is_changed = True
     elif content is not None and not isinstance(content, str):
         message["content"] = None
-        is_changed = True
-    told = message.get("reasoning_content")
-    if told is not None and not isinstance(told, str):
-        del message["reasoning_content"]
         is_changed = True
     other = message.get("reasoning")
     if message.get("reasoning_content"):
