@@ -23,7 +23,8 @@ class Quirks(NamedTuple):
     are parameters by OpenAI's name; ``dropped`` are not sent, and the client is told.
     Messages get OpenAI's plain fields, reasoning of earlier turns as ``reasoning_field``
     (None: not at all), and ``message_fields`` besides. ``only_text``: content that is
-    a list of texts is sent as one text. ``embeddings``: whether there are any.
+    a list of texts is sent as one text. ``embeddings``: whether there are any;
+    ``embeddings_are_bytes``: told as one signed byte a number.
     """
 
     renamed: Mapping[str, str] = {}
@@ -32,6 +33,7 @@ class Quirks(NamedTuple):
     message_fields: tuple[str, ...] = ()
     only_text: bool = False
     embeddings: bool = True
+    embeddings_are_bytes: bool = False
 
 
 class Kind(NamedTuple):
@@ -113,7 +115,9 @@ COMPATIBLE_KINDS: dict[str, Kind] = {
         reasoning_field="reasoning_content",
         embeddings=False,
     ),
-    "perplexity": _compatible("PERPLEXITY", "https://api.perplexity.ai", renamed=_SHORTER),
+    "perplexity": _compatible(
+        "PERPLEXITY", "https://api.perplexity.ai", renamed=_SHORTER, embeddings_are_bytes=True
+    ),
     "cerebras": _compatible(
         "CEREBRAS",
         "https://api.cerebras.ai",

@@ -142,7 +142,7 @@ class ProviderBuilder:
         base_url: str | None = filled.get("base_url")
         if base_url is None:
             if row.base_url is None:
-                self._note_problem(name, "base_url", f"a provider of kind {kind} needs one")
+                self._note_missing_address(name, kind)
             return row.base_url or ""
         path = urlsplit(base_url).path
         whole = row.versioned_path if "api_version" in filled else row.default_path
@@ -181,6 +181,14 @@ class ProviderBuilder:
         where = ".".join(("providers", name, *setting))
         if ("providers", name, *setting) in self.document.lines:
             self.origins[where] = self.document.origin(("providers", name, *setting))
+
+    def _note_missing_address(self, name: str, kind: str) -> None:
+        if ("providers", name) in self.document.lines or name != kind:
+            self._note_problem(name, "base_url", f"a provider of kind {kind} needs one")
+        else:
+            variable = KINDS[kind].variables["base_url"]
+            message = f"is missing: a provider of kind {kind} needs an address of its own"
+            self.problems.append(f"{variable} {message}")
 
     def _note_problem(self, name: str, setting: str, message: str) -> None:
         variable = KINDS[name].variables.get(setting, "") if name in KINDS else ""

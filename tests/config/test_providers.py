@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from gateway.config.local_ollama import is_ollama_listening
+from gateway.kinds import KINDS, Kind
 from tests.config.loading import Place
 
 
@@ -112,3 +113,71 @@ def test_looking_for_ollama_sees_whether_someone_listens() -> None:
         port = server.getsockname()[1]
         assert is_ollama_listening("127.0.0.1", port)
     assert not is_ollama_listening("127.0.0.1", port)
+
+
+IMPLIED = [(name, kind) for name, kind in KINDS.items() if "api_key" in kind.variables]
+
+
+@pytest.mark.parametrize(("name", "kind"), IMPLIED)
+def test_a_key_and_an_address_in_the_environment_configure_a_provider(
+    place: Place, name: str, kind: Kind
+) -> None:
+    environ = {
+        kind.variables["api_key"]: "the-key-0123456789",
+        kind.variables["base_url"]: "http://127.0.0.1:9",
+    }
+    provider = place.load(environ).providers[name]
+    assert (provider.kind, provider.api_keys) == (name, ("the-key-0123456789",))
+    assert provider.base_url == f"http://127.0.0.1:9{kind.default_path}"
+
+
+@pytest.mark.parametrize(("name", "kind"), [each for each in IMPLIED if each[1].base_url])
+def test_a_key_alone_is_enough_where_there_is_a_usual_address(
+    place: Place, name: str, kind: Kind
+) -> None:
+    settings = place.load({kind.variables["api_key"]: "the-key-0123456789"})
+    assert settings.providers[name].base_url == kind.base_url
+    assert settings.warnings == ()
+
+
+def test_a_provider_without_a_usual_address_needs_one(place: Place) -> None:
+    (problem,) = place.problems({"SNOWFLAKE_API_KEY": "the-key-0123456789"})
+    assert problem == (
+        "SNOWFLAKE_BASE_URL is missing: a provider of kind snowflake needs an address of its own"
+    )
+    (problem,) = place.problems(yaml="providers: {a: {kind: snowflake}}\n")
+    assert problem == "gateway.yaml:1: providers.a.base_url: a provider of kind snowflake needs one"
+
+
+def test_a_path_that_is_only_begun_is_completed(place: Place) -> None:
+    yaml = """
+providers:
+  a: {kind: groq, base_url: "http://h/openai"}
+  b: {kind: groq, base_url: "http://h/other"}
+  c: {kind: azure, base_url: "http://h", api_version: "2024-10-21"}
+  d: {kind: azure, base_url: "http://h/openai", ad_token: "the-token-0123"}
+"""
+    providers = place.load(yaml=yaml).providers
+    assert [provider.base_url for provider in providers.values()] == [
+        "http://h/openai/v1",
+        "http://h/other",
+        "http://h/openai",
+        "http://h/openai/v1",
+    ]
+    assert [provider.query for provider in providers.values()] == [
+        "", "", "api-version=2024-10-21", ""
+    ]  # fmt: skip
+
+
+def test_a_server_of_ones_own_needs_no_key(place: Place) -> None:
+    settings = place.load(yaml="providers: {vllm: {}, groq: {}}\n")
+    assert settings.warnings == (
+        "provider groq has no API key; https://api.groq.com/openai/v1 will refuse it",
+    )
+
+
+def test_only_azure_has_versions(place: Place) -> None:
+    assert place.problems(yaml='providers: {groq: {api_version: "2024-10-21"}}\n') == [
+        "gateway.yaml:1: providers.groq.api_version: only a provider of kind azure has this "
+        "setting, not one of kind groq"
+    ]

@@ -128,11 +128,12 @@ def test_a_recorded_answer_is_read_by_a_strict_client(provider: str, name: str) 
         assert ours["function"] == {"arguments": "{}", **theirs["function"]}
 
 
-@pytest.mark.parametrize(("provider", "name"), [*STREAMS, *WHOLE])
+WITH_USAGE = [each for each in [*STREAMS, *WHOLE] if b'"prompt_tokens"' in load(*each).body]
+
+
+@pytest.mark.parametrize(("provider", "name"), WITH_USAGE)
 def test_usage_that_was_recorded_is_told(provider: str, name: str) -> None:
     body = load(provider, name).body
-    if b'"prompt_tokens"' not in body:
-        pytest.skip("its recording has no usage")
     answers = read(body) if (provider, name) in STREAMS else [parse_completion(body, "m")]
     usage = answers[-1]["usage"] or {}
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]

@@ -104,6 +104,20 @@ def test_path_of_the_base_url_comes_first(server: fake.Upstream, provide: type[P
     assert server.requests[0].path == "/proxy/v1/api/chat"
 
 
+def test_the_version_of_an_api_is_a_part_of_every_address(
+    server: fake.Upstream, provide: type[Provider]
+) -> None:
+    provider = provide(api_version="2024-10-21")
+    provider.send()
+    provider.send(UpstreamRequest("POST", "/x?a=b", b"{}"))
+    provider.fetch()
+    assert [request.path for request in server.requests] == [
+        "/api/chat?api-version=2024-10-21",
+        "/x?a=b&api-version=2024-10-21",
+        "/api/tags?api-version=2024-10-21",
+    ]
+
+
 def test_configured_headers_win_whatever_their_case(
     server: fake.Upstream, provide: type[Provider]
 ) -> None:

@@ -20,7 +20,7 @@ from gateway.providers.base import ProviderDefaults
 from gateway.providers.openai.errors import parse_error
 from gateway.providers.openai.request import adapt_messages, adapt_params, rename_token_limit
 from gateway.providers.openai.stream import iter_chunks
-from gateway.providers.openai.whole import parse_completion, parse_whole
+from gateway.providers.openai.whole import parse_completion, parse_embeddings
 from gateway.serialization import dumps, loads_lenient
 from gateway.types import (
     ChatRequest,
@@ -59,14 +59,22 @@ class OpenAIChatCall:
 
 @dataclass(frozen=True)
 class OpenAIEmbeddingsCall:
-    """One embeddings request. The answer's encoding is the one the client asked for."""
+    """One embeddings request. ``as_base64``: the client asked for that encoding.
+
+    ``are_bytes``: the provider tells its numbers as bytes. ``model`` is as in a chat call.
+    """
 
     request: UpstreamRequest
+    model: str
+    as_base64: bool = False
+    are_bytes: bool = False
     dropped_params: tuple[str, ...] = ()
 
     def parse_response(self, body: bytes) -> RawCompletion:
         """Parse a list of embeddings; raises ``UpstreamError``, or the error told inside it."""
-        return parse_whole(body, "data")
+        return parse_embeddings(
+            body, self.model, as_base64=self.as_base64, are_bytes=self.are_bytes
+        )
 
 
 class OpenAI(ProviderDefaults):
@@ -124,9 +132,17 @@ class OpenAI(ProviderDefaults):
         if self._quirks is not None and not self._quirks.embeddings:
             message = f"The provider `{target.provider.name}` has no embeddings."
             raise InvalidRequestError(message, param="model", code="unsupported_value")
-        body = dumps({**request, "model": target.model})
+        body = {**request, "model": target.model}
+        are_bytes = self._quirks is not None and self._quirks.embeddings_are_bytes
+        if are_bytes:
+            body.pop("encoding_format", None)
         path = self.build_path("/embeddings", target)
-        return OpenAIEmbeddingsCall(UpstreamRequest("POST", path, body, _JSON))
+        return OpenAIEmbeddingsCall(
+            UpstreamRequest("POST", path, dumps(body), _JSON),
+            target.model,
+            as_base64=request.get("encoding_format") == "base64",
+            are_bytes=are_bytes,
+        )
 
     def build_passthrough(
         self, request: PassthroughRequest, target: Target

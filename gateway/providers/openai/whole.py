@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.errors import UpstreamError
 from gateway.providers.openai.completion import normalise_completion, open_result
+from gateway.providers.openai.embeddings import normalise_embeddings
 from gateway.providers.openai.errors import build_stream_error
 from gateway.serialization import JSONDecodeError, dumps_ascii, loads_lenient, loads_strict
 from gateway.sse import MAX_EVENT_BYTES, encode_event
@@ -58,6 +59,17 @@ def parse_completion(body: bytes, model: str) -> RawCompletion:
     """
     answer = parse_whole(body, "choices")
     if normalise_completion(answer, model):
+        answer.raw = dumps_ascii(answer)
+    return answer
+
+
+def parse_embeddings(body: bytes, model: str, *, as_base64: bool, are_bytes: bool) -> RawCompletion:
+    """Parse a list of embeddings that OpenAI's clients read, whoever sent it.
+
+    As ``parse_completion``; for the rest see ``normalise_embeddings``.
+    """
+    answer = parse_whole(body, "data")
+    if normalise_embeddings(answer, model, as_base64=as_base64, are_bytes=are_bytes):
         answer.raw = dumps_ascii(answer)
     return answer
 
