@@ -19,6 +19,7 @@ from gateway.errors import (
 )
 from gateway.inference.redaction import redact_error
 from gateway.providers.azure import Azure
+from gateway.types import PassthroughRequest
 from tests.recordings import load
 
 AZURE = Azure()
@@ -64,6 +65,14 @@ def test_an_address_with_another_path_is_taken_as_it_is(tmp_path: Path, path: st
     provider = settings(tmp_path, **CLASSIC, AZURE_OPENAI_ENDPOINT=ENDPOINT + path)
     assert provider.base_url == ENDPOINT + path
     assert build(provider, "d")[0] == "/chat/completions"
+
+
+def test_other_operations_are_under_the_deployment_too(tmp_path: Path) -> None:
+    request = PassthroughRequest("/audio/speech", "m", "application/json", str.encode)
+    target = Target(settings(tmp_path, **CLASSIC), "tts", "m")
+    sent = AZURE.build_passthrough(request, target)
+    assert sent is not None
+    assert (sent.path, sent.body) == ("/deployments/tts/audio/speech", b"tts")
 
 
 def test_an_old_version_is_not_asked_for_usage(tmp_path: Path) -> None:

@@ -263,6 +263,8 @@ TOO_LONG = [
            "This model's maximum context length is 4096 tokens. However, you requested 5000."}),
     (400, {"message": "The input (9 tokens) is longer than the model's context length (8)."}),
     (400, {"error": {"message": "prompt is too long: 9 tokens > 8 maximum"}}),
+    (400, {"code": "invalid-argument", "error": "This model's maximum prompt length is 8."}),
+    (400, {"error": {"message": "<400> InvalidParameter: Range of input length should be [1, 8]"}}),
 ]  # fmt: skip
 
 
@@ -274,7 +276,9 @@ def test_a_prompt_that_is_too_long_has_openais_code_whatever_the_status(
     assert type(error) is InvalidRequestError
     assert (error.status, error.code) == (400, "context_length_exceeded")
     assert error.upstream_status == status
-    told = build_stream_error({"error": {**body.get("error", body), "code": status}})
+    inner = body.get("error", body)
+    inner = {"message": inner} if isinstance(inner, str) else inner
+    told = build_stream_error({"error": {**inner, "code": status}})
     assert (told.status, told.code) == (400, "context_length_exceeded")
 
 

@@ -56,7 +56,7 @@ _STATUS_OF = {
 _TOO_LONG = re.compile(
     r"context (?:size|length|window)[^.]{0,40} exceeded|exceeds? the (?:available |model's )?"
     r"(?:maximum )?context|maximum context length|longer than the model's context"
-    r"|prompt is too long",
+    r"|maximum prompt length|range of input length|prompt is too long",
     re.IGNORECASE,
 )
 

@@ -150,7 +150,8 @@ class OpenAI(ProviderDefaults):
         """Pass an operation on, with the target's model."""
         body = request.build_body(target.model)
         headers = {"Content-Type": request.content_type}
-        return UpstreamRequest("POST", request.operation, body, headers)
+        path = self.build_path(request.operation, target)
+        return UpstreamRequest("POST", path, body, headers)
 
     def build_model_list(self) -> UpstreamRequest:
         """Return the request for the list of models."""
