@@ -201,6 +201,7 @@ def test_a_web_servers_not_found_is_a_wrong_base_url(body: Any) -> None:
          ErrorBody("400 Bad Request: b", code="BadRequest", status=400)),
         ({"errors": [{"message": "a", "code": 5023}], "success": False},
          ErrorBody("a", code="5023")),
+        ([{"error": {"code": 404, "message": "a"}}], ErrorBody("a", code="404", status=404)),
         ({"code": 400, "msg": "a"}, ErrorBody("a", code="400", status=400)),
         ({"detail": [{"loc": ["body", "tools", "list[Tool]", 0, "type"], "msg": "a"}]},
          ErrorBody("a", param="tools[0].type")),

@@ -2,8 +2,8 @@
 
 Knows the shapes in which they say it (each recorded from at least one of them):
 an ``error`` object or string, a list ``errors``, fields without an envelope,
-``detail`` as text or as a list, JSON inside a JSON string, an error inside an
-error; ``code`` as text or number. Must not know what follows
+``detail`` as text or as a list, JSON inside a JSON string, an error inside a
+list or another error; ``code`` as text or number. Must not know what follows
 from it (see ``gateway.providers.openai.errors``).
 """
 
@@ -39,6 +39,8 @@ def read_error(value: Any, causes: int = 2) -> ErrorBody | None:
     ``causes`` is how many errors inside one another are read as well.
     """
     value = _unwrap(value)
+    if isinstance(value, list) and value:
+        value = value[0]
     if not isinstance(value, dict):
         return None
     error = _unwrap(value.get("error"))

@@ -12,6 +12,7 @@ from typing import Any
 from gateway.errors import UpstreamError
 from gateway.providers.openai.completion import normalise_completion, open_result
 from gateway.providers.openai.embeddings import normalise_embeddings
+from gateway.providers.openai.error_body import read_error
 from gateway.providers.openai.errors import build_stream_error
 from gateway.serialization import JSONDecodeError, dumps_ascii, loads_lenient, loads_strict
 from gateway.sse import MAX_EVENT_BYTES, encode_event
@@ -33,6 +34,8 @@ def parse_whole(body: bytes, items: str) -> RawCompletion:
         except ValueError:
             raise UpstreamError("The provider's answer is not JSON.") from None
         raw = dumps_ascii(value)
+    if isinstance(value, list) and read_error(value) is not None:
+        raise build_stream_error(value)
     if isinstance(value, dict):
         if value.get("error"):
             raise build_stream_error(value)
