@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 from gateway.config.settings import Target
 from gateway.errors import GatewayError, NotFoundError, UpstreamError
 from gateway.providers.openai import OpenAI
 from gateway.providers.openai.errors import parse_error
+from gateway.providers.openai.request import drop_reasoning
 from gateway.types import ChatRequest
 
 _CLASSIC = "/openai"
 _FIRST_WITH_USAGE = "2024-09-01"
-
-# Fields of an earlier answer that OpenAI refuses in a request.
-_ONLY_IN_ANSWERS = ("reasoning_content", "reasoning", "reasoning_details")
 
 
 class Azure(OpenAI):
@@ -48,8 +45,7 @@ class Azure(OpenAI):
     def adapt_body(self, body: ChatRequest, target: Target) -> tuple[ChatRequest, list[str]]:
         """Return a chat request without what only answers have."""
         body, dropped = super().adapt_body(body, target)
-        if isinstance(body.get("messages"), list):
-            body["messages"] = [_without_reasoning(message) for message in body["messages"]]
+        drop_reasoning(body)
         return body, dropped
 
     def parse_error(
@@ -78,9 +74,3 @@ class Azure(OpenAI):
 
 def _is_classic(target: Target) -> bool:
     return urlsplit(target.provider.base_url).path == _CLASSIC
-
-
-def _without_reasoning(message: Any) -> Any:
-    if not isinstance(message, dict) or message.keys().isdisjoint(_ONLY_IN_ANSWERS):
-        return message
-    return {name: value for name, value in message.items() if name not in _ONLY_IN_ANSWERS}

@@ -39,6 +39,20 @@ def build(kind: str, model: str = "some-model", **fields: Any) -> tuple[Any, Ope
     return json.loads(call.requests[0].body or b""), call
 
 
+@pytest.mark.parametrize(
+    ("base_url", "is_sent"),
+    [("https://api.openai.com/v1", False), ("http://localhost:8000/v1", True)],
+)
+def test_openai_itself_does_not_get_the_reasoning_of_others(base_url: str, is_sent: bool) -> None:
+    settings = ProviderSettings("openai", "openai", base_url)
+    request = {"model": "m", "messages": [*MESSAGES, "x"]}
+    call = get_provider("openai").build_chat(request, Target(settings, "gpt-4.1", "m"), None)
+    sent = json.loads(call.requests[0].body or b"")["messages"]
+    assert ("reasoning_content" in sent[2]) == is_sent
+    assert sent[2]["tool_calls"] == MESSAGES[2]["tool_calls"]
+    assert sent[-1] == "x"
+
+
 def test_there_are_twenty_rows_and_more() -> None:
     assert len(COMPATIBLE_KINDS) > 20
     assert all(name in KINDS for name in COMPATIBLE_KINDS)

@@ -12,13 +12,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from gateway.config.settings import Target
 from gateway.errors import GatewayError, InvalidRequestError, UpstreamError
 from gateway.kinds import Quirks
 from gateway.providers.base import ProviderDefaults
 from gateway.providers.openai.errors import parse_error
-from gateway.providers.openai.request import adapt_messages, adapt_params, rename_token_limit
+from gateway.providers.openai.request import (
+    adapt_messages,
+    adapt_params,
+    drop_reasoning,
+    rename_token_limit,
+)
 from gateway.providers.openai.stream import iter_chunks
 from gateway.providers.openai.whole import parse_completion, parse_embeddings
 from gateway.serialization import dumps, loads_lenient
@@ -33,6 +39,7 @@ from gateway.types import (
 )
 
 _JSON = {"Content-Type": "application/json"}
+_OPENAI_HOST = "api.openai.com"
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,8 @@ class OpenAI(ProviderDefaults):
         """Return a chat request as this provider takes it, and the names of what is dropped."""
         if self._quirks is None:
             rename_token_limit(body)
+            if urlsplit(target.provider.base_url).hostname == _OPENAI_HOST:
+                drop_reasoning(body)
             return body, []
         adapted, dropped = adapt_params(body, self._quirks)
         if isinstance(body.get("messages"), list):

@@ -15,6 +15,7 @@ from gateway.types import ChatRequest
 
 _MESSAGE_FIELDS = ("role", "content", "name", "tool_calls", "tool_call_id")
 _REASONING = ("reasoning_content", "reasoning")
+_ONLY_IN_ANSWERS = (*_REASONING, "reasoning_details")
 
 # The o-series and gpt-5 and later, fine-tuned ones too; not gpt-oss, which others serve.
 _WITH_LONG_NAME = re.compile(r"(?:ft:)?(?:o\d|gpt-(?:[5-9]|\d\d))(?![0-9a-z])")
@@ -28,6 +29,13 @@ def rename_token_limit(body: dict[str, Any]) -> None:
     if _WITH_LONG_NAME.match(str(body["model"])):
         del body["max_tokens"]
         body["max_completion_tokens"] = limit
+
+
+def drop_reasoning(body: dict[str, Any]) -> None:
+    """Leave out of the messages what only answers of other models have, which OpenAI refuses."""
+    messages = body.get("messages")
+    if isinstance(messages, list):
+        body["messages"] = [_without_reasoning(message) for message in messages]
 
 
 def adapt_params(body: Mapping[str, Any], quirks: Quirks) -> tuple[dict[str, Any], list[str]]:
@@ -79,6 +87,12 @@ def _adapt_message(message: Mapping[str, Any], quirks: Quirks) -> dict[str, Any]
     if quirks.only_text:
         adapted["content"] = _join_texts(adapted.get("content"))
     return adapted
+
+
+def _without_reasoning(message: Any) -> Any:
+    if not isinstance(message, dict) or message.keys().isdisjoint(_ONLY_IN_ANSWERS):
+        return message
+    return {name: value for name, value in message.items() if name not in _ONLY_IN_ANSWERS}
 
 
 def _join_texts(content: Any) -> Any:
