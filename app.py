@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.accounts.admin_key import ADMIN_KEY_NAME, ensure_admin_key
+from gateway.accounts.database import Database, StoreUnavailableError
 from gateway.accounts.keys import KeyRing
+from gateway.accounts.service import Accounts
 from gateway.api import (
     admin,
+    admin_keys,
+    admin_tenants,
     chat,
     completions,
     embeddings,
@@ -23,6 +28,7 @@ from gateway.api import (
     messages,
     models,
     ollama,
+    openapi,
     passthrough,
     welcome,
 )
@@ -46,10 +52,10 @@ from gateway.resilience.breaker import Breakers
 from gateway.resilience.cache import AnswerCache
 from gateway.resilience.idempotency import Idempotency
 from gateway.resilience.line import Lines
-from gateway.state import State, open_state
+from gateway.state import STATE_NAME, State, open_state
 from gateway.state.blobs import open_blobs
 from gateway.telemetry import configure_logging
-from gateway.transport import InProcessAdapter, Upstream, is_gevent_patched
+from gateway.transport import InProcessAdapter, Upstream, interrupt_labelled, is_gevent_patched
 
 logger = logging.getLogger("gateway")
 
@@ -62,11 +68,13 @@ _BLUEPRINTS = (
     models,
     ollama,
     health,
+    openapi,
     admin,
+    admin_keys,
+    admin_tenants,
     welcome,
 )
 
-STATE_NAME = "gateway.state"
 CACHE_NAME = "gateway.cache"
 
 
@@ -121,7 +129,9 @@ class Parts:
             redis_url=settings.redis_url,
         )
         self._cache_max_bytes = settings.cache_max_bytes
-        self._key_ring = load_key_ring(settings)
+        database = Database(settings.database_url)
+        self._accounts = Accounts(load_key_ring(settings), database, state, interrupt_labelled)
+        _prepare(database)
         self._breakers = Breakers(state)
         self._lines = Lines(state)
         self._upstreams: dict[str, Upstream] = {}
@@ -142,7 +152,7 @@ class Parts:
         )
         return Services(
             settings,
-            self._key_ring,
+            self._accounts,
             Inference(backends, resilience),
             backends.catalog,
             Idempotency(self._blobs, self._state, longest=longest),
@@ -203,6 +213,12 @@ def load_key_ring(settings: Settings) -> KeyRing:
     key = ensure_admin_key(path)
     logger.info("no key is configured: the admin key is in %s", path)
     return KeyRing.from_keys((), (key,))
+
+
+def _prepare(database: Database) -> None:
+    """Bring the schema up to date; where that fails, the first that needs it tries again."""
+    with suppress(StoreUnavailableError):  # the database says so itself
+        database.prepare()
 
 
 def _load_settings() -> tuple[LiveConfiguration[Services], State]:

@@ -118,7 +118,7 @@ class Database:
             raise
         except (SQLAlchemyError, OSError, TooSlowError) as error:
             if not self._is_failing:
-                logger.error("the database can't be used: %s", _describe(error))
+                logger.error("the database can't be used: %s", describe_failure(error))
             self._is_failing = True
             raise StoreUnavailableError from error
         if self._is_failing:
@@ -161,6 +161,6 @@ class Database:
                 self._process = os.getpid()
 
 
-def _describe(error: BaseException) -> str:
+def describe_failure(error: BaseException) -> str:
     """Return what went wrong, without the statement and its values: they may be secrets."""
     return str(error.orig).strip() if isinstance(error, DBAPIError) else str(error)

@@ -8,7 +8,13 @@ from gateway.transport.exchange import Exchange, UnexpectedStatusError, wait_any
 from gateway.transport.in_process import InProcessAdapter
 from gateway.transport.restart import begin_restart, is_restarting, restart_on_sigterm
 from gateway.transport.upstream import Upstream
-from gateway.transport.watch import Watch, is_gevent_patched, open_watch, stop_reading
+from gateway.transport.watch import (
+    Watch,
+    interrupt_labelled,
+    is_gevent_patched,
+    open_watch,
+    stop_reading,
+)
 
 __all__ = [
     "Exchange",
@@ -17,6 +23,7 @@ __all__ = [
     "Upstream",
     "Watch",
     "begin_restart",
+    "interrupt_labelled",
     "is_gevent_patched",
     "is_restarting",
     "open_watch",
