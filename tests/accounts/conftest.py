@@ -9,8 +9,9 @@ import pytest
 
 from gateway.accounts.database import Database
 from tests.postgresql import postgresql_server, postgresql_url
+from tests.state.conftest import local_state
 
-__all__ = ["postgresql_server", "postgresql_url"]
+__all__ = ["local_state", "postgresql_server", "postgresql_url"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
