@@ -17,7 +17,7 @@ from gateway.accounts.service import Accounts
 from gateway.api.services import services
 from gateway.errors import AuthenticationError, PermissionDeniedError
 
-_ANYONE = Principal("anonymous", "admin", "anonymous")
+_ANYONE = Principal("anonymous", "admin", "anonymous", key_id="anonymous")
 
 
 def authenticate() -> None:
