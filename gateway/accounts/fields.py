@@ -32,7 +32,7 @@ MAX_METADATA = 16 * 1024
 _SHOWN_ONLY = frozenset(
     {"id", "key", "status", "created_at", "updated_at", "revoked_at", "last_used_at"}
 )
-_MAX_TEXT = 200
+MAX_TEXT = 200
 _MAX_NUMBER = 10**15
 
 
@@ -52,7 +52,7 @@ class Name(fields.String):
 
     def _deserialize(self, value: Any, *rest: Any, **options: Any) -> str:
         text: str = super()._deserialize(value, *rest, **options)
-        if not (0 < len(text) <= _MAX_TEXT and text.isprintable() and text.strip() == text):
+        if not (0 < len(text) <= MAX_TEXT and text.isprintable() and text.strip() == text):
             raise self.make_error("invalid")
         return text
 

@@ -143,6 +143,7 @@ class KeyStore:
 
         def work(connection: Connection) -> tuple[int, KeyRecord]:
             version = take_version(connection)
+            _load(connection, key_id)
             revoked_at = func.coalesce(keys.c.revoked_at, now)
             values = {"revoked_at": revoked_at, "cuts_streams": cut, "version": version}
             connection.execute(update(keys).where(keys.c.id == key_id).values(**values))
@@ -174,7 +175,9 @@ def _select_keys() -> Select[Any]:
 
 
 def _load(connection: Connection, key_id: str) -> KeyRecord:
-    row = connection.execute(_select_keys().where(keys.c.id == key_id)).mappings().first()
+    statement = _select_keys().where(keys.c.id == key_id)
+    # PostgreSQL takes no NUL in a text, not even to look for it.
+    row = connection.execute(statement).mappings().first() if key_id.isprintable() else None
     if row is None:
         raise NotFoundError(f"There is no key {key_id!r}.", param="id", code="key_not_found")
     return key_of(row)

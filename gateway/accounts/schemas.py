@@ -27,6 +27,7 @@ from gateway.errors import InvalidRequestError
 
 MAX_OVERLAP = 30 * 86_400
 DEFAULT_OVERLAP = 300
+_MAX_CONCURRENCY = 1_000_000
 _MAX_ITEMS = 200
 
 
@@ -34,7 +35,7 @@ class _LimitsSchema(StrictSchema):
     rate_limit = Rate(metadata={"description": "Requests in a time, such as 100/minute."})
     token_rate_limit = Rate(metadata={"description": "Tokens in a time, such as 50000/minute."})
     max_concurrency = Whole(
-        1, allow_none=True, metadata={"description": "Requests at the same time."}
+        1, _MAX_CONCURRENCY, allow_none=True, metadata={"description": "Requests at the same time."}
     )
     budget = fields.Nested(
         BudgetSchema,

@@ -137,7 +137,8 @@ def _insert(connection: Connection, columns: Mapping[str, Any], version: int, no
 
 def _load(connection: Connection, tenant_id: str) -> TenantRecord:
     statement = select(tenants).where(tenants.c.id == tenant_id, _EXISTING)
-    row = connection.execute(statement).mappings().first()
+    # PostgreSQL takes no NUL in a text, not even to look for it.
+    row = connection.execute(statement).mappings().first() if tenant_id.isprintable() else None
     if row is None:
         raise NotFoundError(
             f"There is no tenant {tenant_id!r}.", param="id", code="tenant_not_found"

@@ -9,7 +9,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from gateway.accounts.fields import Metadata, Moment, Positive, Whole
+from gateway.accounts.fields import MAX_TEXT, Metadata, Moment, Name, Positive, Whole
 
 
 def describe_fields(schema: Schema) -> dict[str, Any]:
@@ -33,7 +33,8 @@ def _describe(field: fields.Field[Any]) -> dict[str, Any]:
         elif isinstance(validator, validate.Range):
             described |= {"minimum": validator.min, "maximum": validator.max}
     if field.allow_none:
-        described["type"] = [described["type"], "null"]
+        kinds = described["type"]
+        described["type"] = [*([kinds] if isinstance(kinds, str) else kinds), "null"]
     if "description" in field.metadata:
         described["description"] = field.metadata["description"]
     return described
@@ -45,13 +46,15 @@ def _describe_kind(field: fields.Field[Any]) -> dict[str, Any]:
     if isinstance(field, Positive):
         return {"type": "number", "exclusiveMinimum": 0, "maximum": field.maximum}
     if isinstance(field, Moment):
-        return {"type": "string", "format": "date-time"}
+        return {"type": ["string", "number"], "format": "date-time"}
     if isinstance(field, Metadata):
         return {"type": "object"}
     if isinstance(field, fields.Nested):
         return describe_fields(field.schema)
     if isinstance(field, fields.List):
         return {"type": "array", "items": _describe(field.inner)}
+    if isinstance(field, Name):
+        return {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
     if isinstance(field, fields.Boolean):
         return {"type": "boolean"}
     return {"type": "integer" if isinstance(field, fields.Integer) else "string"}

@@ -96,8 +96,9 @@ def test_a_key_is_shown_once_and_never_again(client: FlaskClient) -> None:
         ("allowed_ips", ["10.0.0.0/40"], "allowed_ips[0] must be an IP address or a network"),
         ("rate_limit", "fast", "rate_limit must be a rate such as 100/minute, or null"),
         ("token_rate_limit", 5, "token_rate_limit must be a rate such as 100/minute"),
-        ("max_concurrency", 0, "max_concurrency must be a whole number of 1 or more."),
-        ("max_concurrency", True, "max_concurrency must be a whole number of 1 or more."),
+        ("max_concurrency", 0, "max_concurrency must be a whole number 1 to 1000000."),
+        ("max_concurrency", 10**12, "max_concurrency must be a whole number 1 to 1000000."),
+        ("max_concurrency", True, "max_concurrency must be a whole number 1 to 1000000."),
         ("budget", 20, 'budget must be an object such as {"usd": 20, "per": "month"}'),
         ("budget", {"per": "day"}, "budget needs either usd or tokens"),
         ("budget", {"usd": 1, "tokens": 1}, "budget needs either usd or tokens"),
@@ -287,7 +288,7 @@ def test_a_wrong_query_is_refused_by_name(client: FlaskClient, query: dict[str, 
 
 
 def test_what_is_not_there_is_404(client: FlaskClient) -> None:
-    for path in (f"{KEYS}/key_0", f"{TENANTS}/tenant_0"):
+    for path in (f"{KEYS}/key_0", f"{TENANTS}/tenant_0", f"{KEYS}/%00", f"{TENANTS}/%00"):
         assert client.get(path, headers=ADMIN).status_code == 404
         assert client.patch(path, json={}, headers=ADMIN).status_code == 404
         assert client.delete(path, headers=ADMIN).status_code == 404

@@ -64,7 +64,7 @@ def test_budgets_are_written_as_people_do(run: Gateway, text: str, budget: Any) 
     ("options", "status", "message"),
     [
         (("--role", "owner"), 1, "role must be user or admin."),
-        (("--max-concurrency", "many"), 1, "max_concurrency must be a whole number of 1 or more."),
+        (("--max-concurrency", "many"), 1, "max_concurrency must be a whole number 1 to 1000000."),
         (("--rate-limit", "fast"), 1, "rate_limit must be a rate such as 100/minute"),
         (("--allowed-ips", "here"), 1, "allowed_ips[0] must be an IP address or a network"),
         (("--expires", "soon"), 1, "expires_at must be a time with its zone"),
