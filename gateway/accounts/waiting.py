@@ -57,8 +57,9 @@ class GreenWaiter:
         with timeout:
             try:
                 return job()
-            except Timeout as error:
-                if error is not timeout:
+            except BaseException as error:
+                # A driver that is interrupted may raise what it stumbles over on its way out.
+                if timeout.pending:
                     raise
                 raise TooSlowError(f"no answer within {seconds:g} s") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -132,6 +133,26 @@ def test_under_gevent_a_wait_for_the_database_keeps_nobody_else(
         text=True,
         check=False,
     )
+    assert (run.stdout, run.returncode) == ("ok\n", 0), run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_under_gevent_a_postgresql_that_hangs_is_given_up_in_time(
+    postgresql_server: PostgresqlServer,
+) -> None:
+    url = postgresql_server.create_database()
+    pid = postgresql_server.process.pid
+    case = "tests.accounts.gevent_hung_cases"
+    try:
+        run = subprocess.run(
+            [sys.executable, "-m", case, url, str(pid)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.kill(pid, signal.SIGCONT)
     assert (run.stdout, run.returncode) == ("ok\n", 0), run.stderr
     assert "Traceback" not in run.stderr
 
