@@ -45,9 +45,10 @@ class AttemptRecord:
 class RequestRecord:
     """What is known of one request, filled in on its way. Times are ``time.monotonic()``.
 
-    ``models`` are patterns of those the key may use, () for all. ``waited`` is the
-    seconds spent waiting for the upstream and for the client to take what was written;
-    the rest of the duration is the gateway's own overhead.
+    ``models`` are patterns of those the key may use, () for all; of those who wait for
+    a target, the highest ``priority`` goes first. ``waited`` is the seconds spent waiting
+    for the upstream and for the client to take what was written; the rest of the duration
+    is the gateway's own overhead.
     """
 
     request_id: str
@@ -57,6 +58,7 @@ class RequestRecord:
     key: str = ""
     tenant: str = ""
     models: Sequence[str] = ()
+    priority: int = 0
     model: str = ""
     provider: str = ""
     upstream_model: str = ""

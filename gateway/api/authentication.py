@@ -35,6 +35,7 @@ def authenticate() -> None:
     g.record.key = principal.name
     g.record.tenant = principal.tenant
     g.record.models = principal.models
+    g.record.priority = principal.priority
     address: str = environ.get("REMOTE_ADDR", "")
     if principal.allowed_ips and not is_allowed(address, principal.allowed_ips):
         raise PermissionDeniedError(

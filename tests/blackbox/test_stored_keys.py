@@ -37,7 +37,9 @@ def own_gateway(
     shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     directory = tmp_path_factory.mktemp("stored")
-    with run_gateway(directory, config=build_config(shared_upstream), WEB_CONCURRENCY="2") as it:
+    config = build_config(shared_upstream)
+    config["providers"]["scarce"] = {**config["providers"]["ollama"], "max_concurrency": 1}
+    with run_gateway(directory, config=config, WEB_CONCURRENCY="2") as it:
         yield it
 
 
@@ -213,10 +215,37 @@ def test_last_use_is_written_down_lazily(stored: Gateway) -> None:
     wait_until(is_written, 8)
 
 
-def open_stream(gateway: Gateway, key: str) -> OpenStream:
+def test_of_those_who_wait_the_key_with_the_highest_priority_goes_first(
+    stored: Gateway, upstream: Upstream
+) -> None:
+    upstream.handler = held = Held()
+    keys = [create(stored, priority=priority)["key"] for priority in (-1, 0, 5)]
+    first = open_stream(stored, create(stored)["key"], "scarce/first")
+    waiting = []
+    for number, key in enumerate(keys, start=1):
+        body = chat_body(f"scarce/{number}", stream=True)
+        waiting.append(stored.connect("POST", "/v1/chat/completions", body, bearer(key)))
+        wait_until(lambda expected=number: queued(stored) == expected)  # type: ignore[misc]
+    held.end.set()
+    for client in waiting:
+        assert client.getresponse().read().endswith(b"[DONE]\n\n")
+        client.close()
+    first.close()
+    order = [request.json()["model"] for request in upstream.asked("/api/chat")]
+    assert order == ["first", "3", "2", "1"]
+
+
+def queued(gateway: Gateway) -> int:
+    """Return how many requests wait for a place at the provider ``scarce``."""
+    described = gateway.get("/admin/targets", headers=ADMIN).json()
+    (scarce,) = (each for each in described["providers"] if each["name"] == "scarce")
+    return int(scarce["queued"])
+
+
+def open_stream(gateway: Gateway, key: str, model: str = "ollama/tiny") -> OpenStream:
     before, gateway.key = gateway.key, key
     try:
-        return OpenStream(gateway)
+        return OpenStream(gateway, model)
     finally:
         gateway.key = before
 
