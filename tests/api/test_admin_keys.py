@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from typing import Any
 
@@ -342,3 +343,30 @@ def test_last_used_is_told_after_a_while(client: FlaskClient) -> None:
         return shown["last_used_at"] is not None
 
     wait_until(is_told, 8)
+
+
+def test_no_route_lets_a_key_use_a_model_it_may_not(client: FlaskClient) -> None:
+    headers = {"Authorization": f"Bearer {create(client, models=['fast'])['key']}"}
+    body = {
+        "model": "demo/echo",
+        "messages": [{"role": "user", "content": "hi"}],
+        "input": "hi",
+        "prompt": "hi",
+        "query": "hi",
+        "documents": ["hi"],
+        "max_tokens": 5,
+    }
+    routes = [
+        rule.rule
+        for rule in client.application.url_map.iter_rules()
+        if "POST" in (rule.methods or ()) and not rule.rule.startswith("/admin")
+    ]
+    assert len(routes) >= 10
+    for route in routes:
+        options: dict[str, Any] = {"json": body}
+        if "/audio/transcriptions" in route or "/audio/translations" in route:
+            options = {"data": {"model": "demo/echo", "file": (io.BytesIO(b"RIFF"), "a.wav")}}
+        elif "/images/edits" in route or "/images/variations" in route:
+            options = {"data": {**body, "image": (io.BytesIO(b"PNG"), "a.png")}}
+        answer = client.post(route, headers=headers, **options)
+        assert answer.status_code == 403, (route, answer.text)
