@@ -10,13 +10,19 @@ from pathlib import Path
 from gateway.state.base import Counter, State, StateUnavailableError
 from gateway.state.local import LocalState
 from gateway.state.policy import StateWithPolicy
+from gateway.state.reservation import Claim, Held, Refusal, Reservation, Unseeded
 
 __all__ = [
     "STATE_NAME",
+    "Claim",
     "Counter",
+    "Held",
     "LocalState",
+    "Refusal",
+    "Reservation",
     "State",
     "StateUnavailableError",
+    "Unseeded",
     "open_state",
 ]
 

@@ -6,11 +6,12 @@ nor what they are about: no models, money or HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
 from gateway.errors import ServiceUnavailableError
+from gateway.state.reservation import Claim, Held, Refusal, Reservation, Unseeded
 
 _Result = TypeVar("_Result")
 Change: TypeAlias = Callable[[bytes | None], tuple[bytes | None, _Result]]
@@ -79,6 +80,22 @@ class State(Protocol):
     def get(self, key: str) -> bytes | None:
         """Return the value, or None when there is none or its lifetime has passed."""
 
+    def reserve(self, claims: Sequence[Claim]) -> Reservation | Refusal | Unseeded:
+        """Take all ``claims`` at once, or nothing; each is of another key.
+
+        What is held by a process that has died is settled: its slots come back,
+        and all else counts as used.
+        """
+
+    def settle(self, reservation: Reservation, used: Sequence[int]) -> list[Held]:
+        """Put what was ``used``, in the order of the claims, in place of what was reserved.
+
+        Returns the counters as they are then. To be done once.
+        """
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Have the accounts ``keys`` seeded anew."""
+
     def now(self) -> float:
         """Return seconds on a clock that all who share this state agree on.
 
@@ -95,8 +112,8 @@ class State(Protocol):
         False within 2 s of its death, however it died. May be used in a ``change``.
         """
 
-    def check(self) -> None:
-        """Prove that counting works now."""
+    def check(self) -> bool:
+        """Prove that counting works now; False: on this machine only, for its store is away."""
 
     def close(self) -> None:
         """Let go of files and connections; a later use opens them again."""

@@ -27,6 +27,7 @@ import lmdb.verify
 from gateway.state.clock import Clock
 from gateway.state.counters import COUNTERS
 from gateway.state.entries import Entry
+from gateway.state.held import HELD
 from gateway.state.values import VALUES
 
 MAP_SIZE = 64 * 1024 * 1024
@@ -164,9 +165,10 @@ def _rebase(txn: lmdb.Transaction, clock: Clock) -> None:
         return
     now = clock.now()
     shift = _OFFSET.unpack(stored)[0] - (clock.wall() - now)
-    for key in list(COUNTERS.iter_keys(txn)):
-        window = COUNTERS.load(txn, key)
-        COUNTERS.delete(txn, key)
-        left = 0 if window is None else min(window.end + shift - now, window.length)
-        if window is not None and left > 0:
-            COUNTERS.store(txn, key, Entry(window.payload, now + left, window.length), None)
+    for table in (COUNTERS, HELD):
+        for key in list(table.iter_keys(txn)):
+            window = table.load(txn, key)
+            table.delete(txn, key)
+            left = 0 if window is None else min(window.end + shift - now, window.length)
+            if window is not None and left > 0:
+                table.store(txn, key, Entry(window.payload, now + left, window.length), None)

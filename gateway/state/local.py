@@ -5,8 +5,11 @@ Knows what each operation does to the file and how that fails. Must not know wha
 
 from __future__ import annotations
 
+import itertools
 import logging
 import struct
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +20,9 @@ from gateway.state.clock import Clock, load_clock
 from gateway.state.counters import COUNTERS, increment_counter, read_counter
 from gateway.state.entries import NANOSECONDS, encode_key
 from gateway.state.file import MAP_SIZE, open_environment
-from gateway.state.owner import Liveness, is_running, load_owner
+from gateway.state.held import HELD, reap, reserve, settle
+from gateway.state.owner import LOOKED_AT_EVERY, Liveness, is_running, load_owner
+from gateway.state.reservation import Claim, Held, Refusal, Reservation, Unseeded
 from gateway.state.shared_file import Operation, SharedFile
 from gateway.state.values import VALUES, change_value, read_value
 
@@ -25,6 +30,7 @@ _CHECK = b"\0check"
 _PRUNED_AT_ONCE = 16
 _PRUNINGS_WHEN_FULL = 20
 _USABLE = 0.75
+_REAPED_EVERY = 1.0
 _log = logging.getLogger("gateway.state")
 _Result = TypeVar("_Result")
 
@@ -41,6 +47,8 @@ class LocalState:
         )
         self._liveness = Liveness(is_running)
         self._is_failing = False
+        self._numbers = itertools.count(1)
+        self._reaped_at = 0.0
 
     def increment(
         self, key: str, window: float, amount: int = 1, limit: int | None = None
@@ -102,6 +110,35 @@ class LocalState:
         name = encode_key(key)
         return self._run(lambda txn, now: read_value(txn, name, now))
 
+    def reserve(self, claims: Sequence[Claim]) -> Reservation | Refusal | Unseeded:
+        """See ``State.reserve``; who is refused is not refused for the sake of the dead."""
+        number, owner = next(self._numbers), load_owner()
+
+        def take(txn: lmdb.Transaction, now: int) -> Reservation | Refusal | Unseeded:
+            self._reap(txn, now, _REAPED_EVERY)
+            outcome, is_new = reserve(txn, claims, owner, number, now)
+            if isinstance(outcome, Refusal) and self._reap(txn, now, LOOKED_AT_EVERY):
+                outcome, is_new = reserve(txn, claims, owner, number, now)
+            if is_new:
+                self._require_room(txn)
+            return outcome
+
+        return self._run(take)
+
+    def settle(self, reservation: Reservation, used: Sequence[int]) -> list[Held]:
+        """See ``State.settle``."""
+        return self._run(lambda txn, now: settle(txn, reservation, used, now))
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """See ``State.forget``."""
+        names = [encode_key(key) for key in keys]
+
+        def forget(txn: lmdb.Transaction, now: int) -> None:
+            for name in names:
+                HELD.delete(txn, name)
+
+        self._run(forget)
+
     def now(self) -> float:
         """See ``State.now``: seconds since this machine's boot."""
         return self._clock.now() / NANOSECONDS
@@ -115,9 +152,10 @@ class LocalState:
         """See ``State.is_alive``; a process of another machine is not."""
         return self._liveness.is_alive(owner)
 
-    def check(self) -> None:
+    def check(self) -> bool:
         """See ``State.check``; writes, so that a full disk is found."""
         self._run(lambda txn, now: txn.put(_CHECK, now.to_bytes(8, "big")))
+        return True
 
     def close(self) -> None:
         """See ``State.close``."""
@@ -143,11 +181,19 @@ class LocalState:
             self._is_failing = False
         return result
 
+    def _reap(self, txn: lmdb.Transaction, now: int, every: float) -> bool:
+        """Settle what the dead hold, unless that was done within ``every`` seconds."""
+        if time.monotonic() - self._reaped_at < every:
+            return False
+        self._reaped_at = time.monotonic()
+        reap(txn, self.is_alive, now)
+        return True
+
     def _make_room(self) -> None:
         """Remove what has ended, a little at a time: that too takes room until committed."""
 
         def prune(txn: lmdb.Transaction, now: int) -> int:
-            return sum(table.prune(txn, now, _PRUNED_AT_ONCE) for table in (COUNTERS, VALUES))
+            return sum(table.prune(txn, now, _PRUNED_AT_ONCE) for table in (COUNTERS, VALUES, HELD))
 
         for _ in range(_PRUNINGS_WHEN_FULL):
             if not self._file.run(prune):

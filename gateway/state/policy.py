@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from gateway.state.base import Change, Counter, State, StateUnavailableError
 from gateway.state.owner import is_of_this_machine
+from gateway.state.reservation import Claim, Held, Refusal, Reservation, Unseeded
 
 RETRY_AFTER = 1.0
 """Seconds after a failure before a process tries the store again, with one request."""
@@ -56,6 +58,7 @@ class StateWithPolicy:
         self._shared = shared
         self._fallback = fallback
         self._outage = Outage()
+        self._counted_apart: set[str] = set()
 
     def increment(
         self, key: str, window: float, amount: int = 1, limit: int | None = None
@@ -83,6 +86,37 @@ class StateWithPolicy:
         """See ``State.get``."""
         return self._run(lambda state: state.get(key))
 
+    def reserve(self, claims: Sequence[Claim]) -> Reservation | Refusal | Unseeded:
+        """See ``State.reserve``.
+
+        Accounts that were used in ``fallback`` are seeded anew when ``shared`` is back.
+        """
+
+        def reserve(state: State) -> Reservation | Refusal | Unseeded:
+            accounts = [claim.key for claim in claims if claim.kind == "account"]
+            if state is self._shared and self._counted_apart:
+                state.forget(list(self._counted_apart))
+                self._counted_apart.clear()
+            outcome = state.reserve(claims)
+            if state is self._shared or not isinstance(outcome, Reservation):
+                return outcome
+            self._counted_apart.update(accounts)
+            return replace(outcome, is_fallback=True)
+
+        return self._run(reserve)
+
+    def settle(self, reservation: Reservation, used: Sequence[int]) -> list[Held]:
+        """See ``State.settle``; where it was reserved."""
+        if reservation.is_fallback and self._fallback is not None:
+            return self._fallback.settle(reservation, used)
+        if not self._outage.may_try():
+            raise StateUnavailableError("The gateway's shared state can't be reached")
+        return self._try(lambda state: state.settle(reservation, used), None)
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """See ``State.forget``."""
+        self._run(lambda state: state.forget(keys))
+
     def now(self) -> float:
         """See ``State.now``; always the shared clock, which goes on while ``shared`` is down."""
         return self._shared.now()
@@ -104,9 +138,13 @@ class StateWithPolicy:
 
         return self._run(is_alive)
 
-    def check(self) -> None:
+    def check(self) -> bool:
         """See ``State.check``; with a fallback, counting works while ``shared`` is down."""
-        self._run(lambda state: state.check())
+
+        def check(state: State) -> bool:
+            return state.check() and state is self._shared
+
+        return self._run(check)
 
     def close(self) -> None:
         """See ``State.close``."""
@@ -116,16 +154,22 @@ class StateWithPolicy:
 
     def _run(self, operation: Callable[[State], _Result]) -> _Result:
         if self._outage.may_try():
-            try:
-                result = operation(self._shared)
-            except StateUnavailableError as error:
-                if self._outage.note_failure():
-                    policy = "this machine counts" if self._fallback else "requests are refused"
-                    _log.error("%s (%s); until it can, %s", error, error.__cause__, policy)
-            else:
-                if self._outage.note_success():
-                    _log.warning("The gateway's shared state can be reached again")
-                return result
+            return self._try(operation, self._fallback)
         if self._fallback is None:
             raise StateUnavailableError("The gateway's shared state can't be reached")
         return operation(self._fallback)
+
+    def _try(self, operation: Callable[[State], _Result], fallback: State | None) -> _Result:
+        """Have ``shared`` do it, or ``fallback`` where that fails; raises if there is none."""
+        try:
+            result = operation(self._shared)
+        except StateUnavailableError as error:
+            if self._outage.note_failure():
+                policy = "this machine counts" if self._fallback else "requests are refused"
+                _log.error("%s (%s); until it can, %s", error, error.__cause__, policy)
+            if fallback is None:
+                raise StateUnavailableError("The gateway's shared state can't be reached") from None
+            return operation(fallback)
+        if self._outage.note_success():
+            _log.warning("The gateway's shared state can be reached again")
+        return result

@@ -8,23 +8,41 @@ Redis' own clock measures windows and lifetimes.
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import threading
 import time
+from collections import deque
+from collections.abc import Sequence
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from gateway.state.base import Change, Counter, StateUnavailableError
 from gateway.state.heartbeat import Heartbeat, beat_key
-from gateway.state.owner import Liveness, load_owner
+from gateway.state.held_redis import (
+    COUNTER,
+    OWNERS,
+    cancel_command,
+    parse_reserved,
+    parse_settled,
+    reap_command,
+    reserve_command,
+    settle_command,
+)
+from gateway.state.owner import LOOKED_AT_EVERY, Liveness, load_owner
 from gateway.state.redis_client import TIME_LIMIT, RedisClient
+from gateway.state.reservation import Claim, Held, Refusal, Reservation, Unseeded
 
 _CONTENTION_LIMIT = 2.0
 _LONGEST_PAUSE = 0.002
 _COUNTER = "gateway:counter:"
 _VALUE = "gateway:value:"
 _VERSION_SIZE = 12
+_REAPED_EVERY = 1.0
+_DOUBT = 1.0
+"""Seconds after which a command that was given up is done or lost."""
+
 _Result = TypeVar("_Result")
 
 _INCREMENT = """
@@ -75,6 +93,9 @@ class RedisState:
         self._liveness = Liveness(self._look)
         self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._failures = 0
+        self._numbers = itertools.count(1)
+        self._reaped_at = 0.0
+        self._doubtful: deque[tuple[float, str, int]] = deque(maxlen=10_000)
 
     def increment(
         self, key: str, window: float, amount: int = 1, limit: int | None = None
@@ -126,6 +147,24 @@ class RedisState:
         record = self._client.run("GET", _VALUE + key)
         return None if record is None else bytes(record[_VERSION_SIZE:])
 
+    def reserve(self, claims: Sequence[Claim]) -> Reservation | Refusal | Unseeded:
+        """See ``State.reserve``."""
+        number, owner = next(self._numbers), self.owner
+        self._reap(_REAPED_EVERY)
+        outcome = self._reserve(claims, owner, number)
+        if isinstance(outcome, Refusal) and self._reap(LOOKED_AT_EVERY):
+            outcome = self._reserve(claims, owner, number)
+        return outcome
+
+    def settle(self, reservation: Reservation, used: Sequence[int]) -> list[Held]:
+        """See ``State.settle``."""
+        answer = self._client.run(*settle_command(reservation, used))
+        return parse_settled(answer, reservation, used)
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """See ``State.forget``."""
+        self._client.run("DEL", *(COUNTER + key for key in keys))
+
     def now(self) -> float:
         """See ``State.now``: Unix time as Redis has it, also while Redis is away.
 
@@ -143,14 +182,44 @@ class RedisState:
         """See ``State.is_alive``; also True while it can't be known, after an outage of Redis."""
         return self._liveness.is_alive(owner)
 
-    def check(self) -> None:
+    def check(self) -> bool:
         """See ``State.check``."""
         self._client.run("PING")
+        return True
 
     def close(self) -> None:
         """See ``State.close``."""
         self._heartbeat.stop()
         self._client.close()
+
+    def _reserve(
+        self, claims: Sequence[Claim], owner: str, number: int
+    ) -> Reservation | Refusal | Unseeded:
+        try:
+            answer = self._client.run(*reserve_command(claims, owner, number))
+        except StateUnavailableError:
+            self._doubtful.append((time.monotonic(), owner, number))
+            raise
+        return parse_reserved(answer, claims, owner, number)
+
+    def _cancel_doubtful(self) -> None:
+        """Give back what may have been reserved after all, for Redis was late to say so."""
+        now = time.monotonic()
+        while self._doubtful and now - self._doubtful[0][0] > _DOUBT:
+            _, owner, number = self._doubtful[0]
+            self._client.run(*cancel_command(owner, number))
+            self._doubtful.popleft()
+
+    def _reap(self, every: float) -> bool:
+        """Settle what the dead hold, unless that was done within ``every`` seconds."""
+        if time.monotonic() - self._reaped_at < every:
+            return False
+        self._reaped_at = time.monotonic()
+        self._cancel_doubtful()
+        for holder in self._client.run("SMEMBERS", OWNERS):
+            if not self.is_alive(holder.decode()):
+                self._client.run(*reap_command(holder.decode()))
+        return True
 
     def _replace(self, name: str, change: Change[_Result], milliseconds: int) -> _Result:
         record: bytes | None = self._client.run("GET", name)

@@ -307,7 +307,8 @@ def _wait_until_counting(state: State) -> None:
     deadline = time.monotonic() + 5
     while True:
         try:
-            return state.check()
+            state.check()
+            return
         except StateUnavailableError:
             assert time.monotonic() < deadline
             time.sleep(0.01)
