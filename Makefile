@@ -6,7 +6,7 @@ DEVELOPMENT := $(VENV)/.development
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench chaos clean
+.PHONY: help install run test check bench chaos prices clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ bench: $(RUNTIME) ## Measure the gateway beside nginx (takes minutes)
 
 chaos: $(RUNTIME) ## Run two minutes in which everything fails, and explain each failure
 	@$(BIN)/python -m tests.chaos
+
+prices: $(DEVELOPMENT) ## Write the table of prices anew, from the installed genai-prices
+	@$(BIN)/python scripts/build_prices.py
 
 clean: ## Remove .venv and caches; data/ with keys and limits stays
 	rm -rf $(VENV) bench/build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -83,6 +83,14 @@ class AuthenticationError(GatewayError):
     default_code = "invalid_api_key"
 
 
+class BudgetExceededError(GatewayError):
+    """402: the budget is spent, or reserved for requests under way."""
+
+    status = 402
+    default_type = "insufficient_quota"
+    default_code = "budget_exceeded"
+
+
 class PermissionDeniedError(GatewayError):
     """403: the key is known, but may not do this."""
 

@@ -112,6 +112,8 @@ def _own_value(settings: Settings, variable: str) -> Any:
         return [mask_secret(key) for key in value]
     if variable in ("REDIS_URL", "DATABASE_URL") and value is not None:
         return mask_url(value)
+    if variable == "BUDGET_WEBHOOK_URL" and value is not None:
+        return MASK
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -174,6 +176,11 @@ def _describe_route(name: str, route: RouteSettings, settings: Settings) -> dict
             for position, target in enumerate(route.targets)
         },
         "cache": _describe_cache(route.cache, f"{where}.cache", origins),
+        **{
+            setting: _leaf(getattr(route, setting), origins, f"{where}.{setting}")
+            for setting in ("rate_limit", "token_rate_limit")
+            if getattr(route, setting) is not None
+        },
     }
 
 
@@ -218,7 +225,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, InterpolatedText):
         return MASK
     if isinstance(value, Price):
-        return value._asdict()
+        return {name: each for name, each in value._asdict().items() if each is not None}
     if isinstance(value, Mapping):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -66,6 +66,9 @@ VARIABLES = (
     Variable("GATEWAY_API_KEYS", "", values.parse_api_keys),
     Variable("ADMIN_API_KEYS", "", values.parse_api_keys),
     Variable("RATE_LIMIT", "60/minute", values.parse_rate),
+    Variable("TOKEN_RATE_LIMIT", "", values.parse_rate),
+    Variable("BUDGET_WEBHOOK_URL", "", values.parse_webhook_url),
+    Variable("USAGE_RETENTION_DAYS", "90", values.parse_integer(1, 36500)),
     Variable("DATABASE_URL", "sqlite:///data/gateway.db", values.parse_database_url),
     Variable("REDIS_URL", "", values.parse_redis_url),
     Variable("LIMITS_WHEN_STORE_IS_DOWN", "deny", values.parse_choice("deny", "local")),
@@ -86,8 +89,6 @@ _NAMES = frozenset(variable.name for variable in VARIABLES)
 _NO_SETTINGS = frozenset({BANNER_VARIABLE, GENERATION_VARIABLE})
 _PREFIX = "GATEWAY_"
 _WITHOUT_EFFECT = {
-    "TOKEN_RATE_LIMIT": "token limits",
-    "USAGE_RETENTION_DAYS": "usage records",
     "ANTHROPIC_API_KEY": "Anthropic provider",
     "ANTHROPIC_BASE_URL": "Anthropic provider",
     "GEMINI_API_KEY": "Gemini provider",

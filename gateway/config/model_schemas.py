@@ -27,6 +27,7 @@ from gateway.config.fields import (
     shown,
 )
 from gateway.config.settings import CACHE_RULES, CAPABILITIES, STRATEGIES
+from gateway.config.values import parse_rate
 
 EXAMPLE = "ollama/llama3.2"
 FIXED_PARAMS = ("model", "messages", "input", "stream", "stream_options")
@@ -77,6 +78,7 @@ def _read_json(value: Any) -> Any:
 class PriceSchema(StrictSchema):
     input = Value(read_number("a price", or_zero=True), required=True)
     output = Value(read_number("a price", or_zero=True), required=True)
+    cached_input = Value(read_number("a price", or_zero=True))
 
 
 class TargetSchema(StrictSchema):
@@ -138,6 +140,8 @@ class PublicModelSchema(StrictSchema):
     strategy = Value(read_choice("strategy", STRATEGIES))
     weights = Values(read_number("a weight"))
     cache = ModelCache()
+    rate_limit = Value(read_text(parse_rate))
+    token_rate_limit = Value(read_text(parse_rate))
 
     def describe_unknown(self, name: str) -> str:
         """Return what is wrong with a setting that there is not, or not here."""

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from gateway.config.document import Document
 from gateway.config.environment import Given, describe_variable
 from gateway.config.local_ollama import OLLAMA_PORT
-from gateway.config.settings import ModelSettings, ProviderSettings, Timeouts
+from gateway.config.settings import ModelSettings, Price, ProviderSettings, Timeouts
 from gateway.kinds import DEMO_KIND, KINDS
 
 TIMEOUT_VARIABLES = {
@@ -208,6 +208,7 @@ def _build_model(settings: dict[str, Any]) -> ModelSettings:
         num_ctx=settings.get("num_ctx"),
         capabilities=None if capabilities is None else frozenset(capabilities),
         context_length=settings.get("context_length"),
+        price=Price(**settings["price"]) if "price" in settings else None,
     )
 
 

@@ -99,6 +99,8 @@ class RouteBuilder:
             targets=targets,
             strategy=settings.get("strategy", "fallback"),
             cache=build_cache(settings["cache"], cache) if "cache" in settings else cache,
+            rate_limit=settings.get("rate_limit"),
+            token_rate_limit=settings.get("token_rate_limit"),
         )
 
     def _check(self, path: ValuePath, target: RouteTarget) -> None:

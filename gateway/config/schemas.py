@@ -28,6 +28,7 @@ from gateway.config.fields import (
 )
 from gateway.config.model_schemas import (
     CacheSchema,
+    PriceSchema,
     PublicModel,
     check_model_name,
     find_stray_queue,
@@ -121,6 +122,7 @@ class ModelSchema(StrictSchema):
     num_ctx = Value(read_integer(1))
     capabilities = Values(read_choice("capability", CAPABILITIES))
     context_length = Value(read_integer(1))
+    price = Settings(PriceSchema)
 
 
 class ProviderSchema(StrictSchema):

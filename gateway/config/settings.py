@@ -7,7 +7,7 @@ Knows names, types and defaults. Must not know where values come from (see
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import quote
@@ -45,6 +45,14 @@ class Timeouts:
     request: float = 900.0
 
 
+class Price(NamedTuple):
+    """What tokens cost, in US dollars per million; ``cached_input`` is ``input`` unless given."""
+
+    input: float
+    output: float
+    cached_input: float | None = None
+
+
 @dataclass(frozen=True)
 class ModelSettings:
     """What the configuration says of one model of a provider; None: ask the provider."""
@@ -52,6 +60,7 @@ class ModelSettings:
     num_ctx: int | None = None
     capabilities: frozenset[str] | None = None
     context_length: int | None = None
+    price: Price | None = None
 
 
 _NOTHING_CONFIGURED = ModelSettings()
@@ -99,15 +108,8 @@ class ProviderSettings:
         """Return what is configured for ``model``, with the provider's ``num_ctx`` as default."""
         configured = self.models.get(model, _NOTHING_CONFIGURED)
         if configured.num_ctx is None and self.num_ctx is not None:
-            return ModelSettings(self.num_ctx, configured.capabilities, configured.context_length)
+            return replace(configured, num_ctx=self.num_ctx)
         return configured
-
-
-class Price(NamedTuple):
-    """What tokens cost, in US dollars per million."""
-
-    input: float
-    output: float
 
 
 @dataclass(frozen=True)
@@ -157,11 +159,14 @@ class RouteSettings:
     """A public model: one target or more. ``cache`` is None where only the client can ask for it.
 
     ``cache`` is what holds for this model, the settings for all models already counted in.
+    The rates bound what all keys together may ask of it.
     """
 
     targets: tuple[RouteTarget, ...]
     strategy: Strategy = "fallback"
     cache: CacheSettings | None = None
+    rate_limit: str | None = None
+    token_rate_limit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -235,6 +240,9 @@ class Settings:
     gateway_api_keys: tuple[str, ...] = field(default=(), repr=False)
     admin_api_keys: tuple[str, ...] = field(default=(), repr=False)
     rate_limit: str = "60/minute"
+    token_rate_limit: str | None = None
+    usage_retention_days: int = 90
+    budget_webhook_url: str | None = field(default=None, repr=False)
     database_url: str = field(default="sqlite:///data/gateway.db", repr=False)
     redis_url: str | None = field(default=None, repr=False)
     limits_when_store_is_down: str = "deny"

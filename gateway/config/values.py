@@ -164,6 +164,15 @@ def parse_proxy_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def parse_webhook_url(text: str) -> str:
+    """Check an address that is told of something; it may hold a secret."""
+    try:
+        _split_url(text, ("http", "https"))
+    except ValueError:
+        raise ValueError("is no URL; write e.g. https://hooks.example.com/budgets") from None
+    return text
+
+
 def parse_redis_url(text: str) -> str:
     """Check where Redis is; the URL may hold a password."""
     if text.startswith("unix:///"):

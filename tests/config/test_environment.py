@@ -188,9 +188,9 @@ def test_foreign_names_do_not_stop_the_start(place: Place) -> None:
 
 
 def test_what_has_no_effect_is_said(place: Place) -> None:
-    settings = place.load({"TOKEN_RATE_LIMIT": "1/hour", "USAGE_RETENTION_DAYS": ""})
+    settings = place.load({"ANTHROPIC_API_KEY": "key-0123456789", "GEMINI_API_KEY": ""})
     assert settings.warnings == (
-        "TOKEN_RATE_LIMIT is set but this version has no token limits; it has no effect",
+        "ANTHROPIC_API_KEY is set but this version has no Anthropic provider; it has no effect",
     )
 
 
