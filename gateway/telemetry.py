@@ -48,7 +48,9 @@ class RequestRecord:
     ``models`` are patterns of those the key may use, () for all; of those who wait for
     a target, the highest ``priority`` goes first. ``waited`` is the seconds spent waiting
     for the upstream and for the client to take what was written; the rest of the duration
-    is the gateway's own overhead.
+    is the gateway's own overhead. ``principal`` is who asks, and ``bill`` what has been
+    reserved, as those who made them know them. ``characters`` are those of the answer's
+    text, while it goes by.
     """
 
     request_id: str
@@ -57,6 +59,11 @@ class RequestRecord:
     started: float = field(default_factory=time.monotonic)
     key: str = ""
     tenant: str = ""
+    principal: Any = None
+    operation: str = ""
+    user: str = ""
+    bill: Any = None
+    is_booked: bool = False
     models: Sequence[str] = ()
     priority: int = 0
     model: str = ""
@@ -69,6 +76,8 @@ class RequestRecord:
     cache: str = ""
     usage: Usage | None = None
     chunks: int = 0
+    chunks_reserved: int = sys.maxsize
+    characters: int = 0
     first_token: float | None = None
     finish_reason: str = ""
     error: str = ""

@@ -36,6 +36,7 @@ def authenticate() -> None:
     g.record.tenant = principal.tenant
     g.record.models = principal.models
     g.record.priority = principal.priority
+    g.record.principal = principal
     address: str = environ.get("REMOTE_ADDR", "")
     if principal.allowed_ips and not is_allowed(address, principal.allowed_ips):
         raise PermissionDeniedError(

@@ -34,7 +34,7 @@ def answer_chat(dialect: ChatDialect) -> Response:
 def answer_chat_request(dialect: ChatDialect, chat_request: ChatRequest, body: bytes) -> Response:
     """Answer ``chat_request``, which ``dialect`` made of ``body``."""
     record: RequestRecord = g.record
-    record.model = chat_request["model"]
+    record.model, record.operation = chat_request["model"], "chat"
     watch = open_client_watch()
 
     def answer() -> Response:

@@ -24,7 +24,7 @@ def create_embeddings() -> Response:
     record: RequestRecord = g.record
     body = read_body(services().settings.max_request_bytes)
     request = parse_embeddings_request(body)
-    record.model = request["model"]
+    record.model, record.operation = request["model"], "embeddings"
     watch = open_client_watch()
 
     def answer() -> Response:

@@ -1,4 +1,4 @@
-"""Requests counted per key by Flask-Limiter, and what clients are told about it.
+"""Requests counted per key, owner and address by Flask-Limiter, and what clients are told about it.
 
 Knows Flask, Flask-Limiter and OpenAI's headers. Must not know where counters
 are kept, nor anything of models or tokens.
@@ -10,18 +10,21 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 from flask.typing import RouteCallable
 from flask_limiter import Limiter
 from limits import RateLimitItem, parse_many
 
+from gateway.accounts.keys import Principal
 from gateway.config.settings import Settings
 from gateway.errors import ConfigurationError, RateLimitError, ServiceUnavailableError
 from gateway.state import Counter, State, StateUnavailableError
 from gateway.state.limits_storage import StateStorage
+
+Limits = Sequence[RateLimitItem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,37 +47,51 @@ class Usage:
 
 
 class RequestLimits:
-    """The limits that hold for every key, each by itself; counts requests against them."""
+    """Counts requests against limits: of a key (``default`` unless it has its own), its owner's.
 
-    def __init__(self, limiter: Limiter, limits: Sequence[RateLimitItem]) -> None:
+    Without keys, ``default`` holds for each address.
+    """
+
+    def __init__(self, limiter: Limiter, default: Limits, *, has_keys: bool) -> None:
         self._limiter = limiter
-        self._limits = limits
+        self._default = default
+        self._has_keys = has_keys
 
     def limited(self, view: RouteCallable) -> RouteCallable:
         """Return ``view`` with each of its requests counted first; ``g.principal`` must be set."""
 
         @wraps(view)
         def counted(**arguments: Any) -> Any:
-            self.count_request(g.principal.tenant)
+            self.count_request(g.principal)
             return view(**arguments)
 
         return counted
 
-    def count_request(self, name: str) -> None:
-        """Count a request of the key called ``name`` in ``g.request_usage``, a list of ``Usage``.
+    def count_request(self, who: Principal) -> None:
+        """Count a request of a key and its owner in ``g.request_usage``, a list of ``Usage``.
 
         Raises RateLimitError for a request beyond a limit, ServiceUnavailableError
         where it can't be counted.
         """
         g.request_usage = []
+        if not self._has_keys:
+            self._count("this address", self._default, f"address:{request.remote_addr}")
+            return
+        own = who.limits.rate_limit
+        self._count("this key", self._default if own is None else _parse(own), who.tenant)
+        if who.owner and who.owner_limits.rate_limit is not None:
+            limits = _parse(who.owner_limits.rate_limit)
+            self._count("this key's owner", limits, f"owner:{who.owner}")
+
+    def _count(self, whose: str, limits: Limits, name: str) -> None:
         try:
-            for limit in self._limits:
+            for limit in limits:
                 is_within = self._limiter.limiter.hit(limit, name)
                 counter: Counter = g.request_counter
                 usage = Usage(limit, counter.value, time.monotonic() + counter.resets_in)
                 g.request_usage.append(usage)
                 if not is_within:
-                    raise _build_rate_limit_error(usage)
+                    raise _build_rate_limit_error(whose, usage)
         except StateUnavailableError as error:
             raise ServiceUnavailableError(
                 "Requests can't be counted now, so that none is let through. Try again shortly.",
@@ -100,7 +117,11 @@ def init_limits(
 
     Counts in ``state``. Raises ConfigurationError for a rate that can't be read.
     """
-    limits = RequestLimits(_build_limiter(app, state), parse_rate_limit(settings.rate_limit))
+    limits = RequestLimits(
+        _build_limiter(app, state),
+        parse_rate_limit(settings.rate_limit),
+        has_keys=settings.auth,
+    )
     names = {app.blueprints[name].name for name in blueprints}
     for endpoint, view in app.view_functions.items():
         if endpoint.rpartition(".")[0] in names:
@@ -152,13 +173,18 @@ def _keep_counter(counter: Counter) -> None:
     g.request_counter = counter
 
 
-def _build_rate_limit_error(usage: Usage) -> RateLimitError:
+@lru_cache(maxsize=4096)
+def _parse(rate_limit: str) -> Limits:
+    return parse_rate_limit(rate_limit)
+
+
+def _build_rate_limit_error(whose: str, usage: Usage) -> RateLimitError:
     limit, resets_in = usage.limit, usage.resets_in
     unit = limit.GRANULARITY.name
     window = unit if limit.multiples == 1 else f"{limit.multiples} {unit}s"
     requests = "request" if limit.amount == 1 else "requests"
     return RateLimitError(
-        f"Rate limit reached: this key may make {limit.amount} {requests} per {window}. "
+        f"Rate limit reached: {whose} may make {limit.amount} {requests} per {window}. "
         f"Try again in {format_duration(resets_in)}.",
         retry_after=resets_in,
     )

@@ -127,7 +127,7 @@ def _embed(
     record = g.record
     body = read_body(services().settings.max_request_bytes)
     embeddings_request, untranslated = parse(body)
-    record.model = embeddings_request["model"]
+    record.model, record.operation = embeddings_request["model"], "embeddings"
     watch = open_client_watch()
 
     def answer() -> Response:

@@ -76,7 +76,7 @@ def create_ranking() -> Response:
 def _pass_on(operation: str) -> Response:
     record: RequestRecord = g.record
     passed = _parse(operation, read_body(services().settings.max_request_bytes))
-    record.model = passed.model
+    record.model, record.operation = passed.model, operation.strip("/")
     answer = services().inference.pass_on(passed, open_client_watch(), record)
     response = Response(
         _iter_written(answer, record),

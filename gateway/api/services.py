@@ -14,6 +14,7 @@ from flask import current_app, g
 from gateway.accounts.service import Accounts
 from gateway.config.settings import Settings
 from gateway.inference import Catalog, Inference, Targets
+from gateway.inference.charging import Charging
 from gateway.resilience.idempotency import Idempotency
 
 EXTENSION = "gateway"
@@ -21,15 +22,19 @@ EXTENSION = "gateway"
 
 @dataclass(frozen=True)
 class Services:
-    """The collaborators of the API. ``check_store`` raises where the shared state is away."""
+    """The collaborators of the API.
+
+    ``check_store`` raises where the shared state is away; False: each machine counts by itself.
+    """
 
     settings: Settings
     accounts: Accounts
     inference: Inference
     catalog: Catalog
     idempotency: Idempotency
-    check_store: Callable[[], None]
+    check_store: Callable[[], bool]
     targets: Targets
+    charging: Charging
 
 
 class Configuration(Protocol):

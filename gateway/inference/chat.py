@@ -22,7 +22,8 @@ from gateway.types import ChatCompletion, Chunk
 class Chat:
     """A chat under way. ``close`` may be called at any time, more than once.
 
-    ``depart`` begins the journey to a target, where the cache has no answer.
+    ``depart`` begins the journey to a target, where the cache has no answer; ``settle`` is
+    called at the end of a stream.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Chat:
         depart: Callable[[], Journey],
         watch: Watch,
         record: RequestRecord,
+        settle: Callable[[], None],
         *,
         with_content: bool,
     ) -> None:
@@ -40,6 +42,7 @@ class Chat:
         self._depart = depart
         self._watch = watch
         self._record = record
+        self._settle = settle
         self._with_content = with_content
         self._hit: Hit | None = None
         self._miss: Miss | None = None
@@ -82,6 +85,7 @@ class Chat:
             self._hit = found
             self._record.note_first_token()
             yield from metered(iter_replayed(found.answer), self._record, self._with_content)
+            self._settle()
             return
         self._miss = found
         journey = self._journey = self._depart()
@@ -91,6 +95,8 @@ class Chat:
             if not headers and self.has_begun:
                 headers.update(stored_headers(asked_at(journey)))
             yield batch
+        # Before the client is told that this is the end: what it knows of, the books have.
+        self._settle()
 
     def close(self, *, finished: bool = False) -> None:
         """Let go of everything; ``finished``: the batches have ended by themselves."""

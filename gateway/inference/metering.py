@@ -18,12 +18,17 @@ def metered(
     for batch in batches:
         if batch:
             record.chunks += len(batch)
+            if record.chunks > record.chunks_reserved and record.bill is not None:
+                record.bill.extend(record)
             for chunk in batch:
                 if chunk.get("usage"):
                     record.usage = chunk["usage"]
                 for choice in chunk.get("choices", ()):
                     if choice.get("finish_reason"):
                         record.finish_reason = choice["finish_reason"] or ""
+                    delta = choice.get("delta")
+                    if delta and type(text := delta.get("content")) is str:
+                        record.characters += len(text)
                     if with_content:
                         record.answer.append((choice.get("delta") or {}).get("content") or "")
         yield batch

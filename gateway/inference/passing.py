@@ -5,7 +5,7 @@ Knows journeys and how OpenAI's answers carry usage. Must not know what else is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from gateway.inference.asked import Asked, asked_at
@@ -20,11 +20,15 @@ MAX_READ_BYTES = 4 * 1024 * 1024
 
 
 class PassedAnswer:
-    """An answer whose first piece has come. ``close`` may be called more than once."""
+    """An answer whose first piece has come; ``settle`` is called when its last one has.
 
-    def __init__(self, journey: Journey, record: RequestRecord) -> None:
+    ``close`` may be called more than once.
+    """
+
+    def __init__(self, journey: Journey, record: RequestRecord, settle: Callable[[], None]) -> None:
         self._journey = journey
         self._record = record
+        self._settle = settle
         self._batches = journey.iter_batches()
         self._held: list[Chunk] = []
         try:
@@ -56,6 +60,7 @@ class PassedAnswer:
                 reader.add(piece)
                 yield piece
         self._record.usage = reader.read() or self._record.usage
+        self._settle()
 
     def close(self, *, finished: bool = False) -> None:
         """Let go of the upstream."""

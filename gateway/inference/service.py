@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.accounts.bound import bound_body, bound_chat, bound_embeddings
 from gateway.config.settings import CacheSettings, Target
 from gateway.inference.asked import Asked, asked_at, asked_of, stored_headers
 from gateway.inference.attempt import (
@@ -20,6 +21,7 @@ from gateway.inference.attempt import (
     EmbeddingsAttempt,
     PassthroughAttempt,
 )
+from gateway.inference.charging import Charging
 from gateway.inference.chat import Chat, ChatAnswer, begin_stream, waiting
 from gateway.inference.counting import count_tokens
 from gateway.inference.journey import Journey
@@ -62,6 +64,7 @@ class Resilience:
     places: Places
     loading: Loading
     build_cache: BuildCache
+    charging: Charging
 
 
 class Inference:
@@ -97,13 +100,17 @@ class Inference:
 
         Until then every failure is raised; afterwards it is raised by its pieces.
         """
+        record.operation = request.operation.strip("/")
         route = self._resolve({"model": request.model}, watch, record)
+        charging = self._resilience.charging
+        bound = bound_body(len(request.build_body("")), request.content_type)
+        charging.reserve(record, {}, bound, route.candidates)
 
         def start(target: Target, first_byte: float) -> Attempt:
             return PassthroughAttempt(self._backends, request, target, watch, first_byte)
 
         journey = self._depart(self._order(route), route, start, watch, record, is_whole=False)
-        return PassedAnswer(journey, record)
+        return PassedAnswer(journey, record, lambda: charging.settle(record, status=200))
 
     def count_tokens(self, request: NativeRequest, record: RequestRecord) -> int:
         """Return how many tokens a prompt has, as its provider counts, or else an estimate.
@@ -135,6 +142,7 @@ class Inference:
         cache_control: str = "",
     ) -> tuple[Asked, dict[str, Any]]:
         """Return OpenAI's list of embeddings, as the provider gave it; raises ``GatewayError``."""
+        record.operation = "embeddings"
         route = self._resolve(request, watch, record)
         question = Question(record.tenant, "embeddings", record.model, request, cache_control)
         cache = self._resilience.build_cache(route.cache)
@@ -148,6 +156,8 @@ class Inference:
             return EmbeddingsAttempt(self._backends, request, target, watch, first_byte)
 
         with found:
+            bound = bound_embeddings(request)
+            self._resilience.charging.reserve(record, request, bound, route.candidates)
             journey = self._depart(self._order(route), route, start, watch, record, is_whole=True)
             embeddings = journey.complete()
             found.store(embeddings, stored_headers(asked_at(journey)))
@@ -163,7 +173,9 @@ class Inference:
         *,
         is_whole: bool,
     ) -> Chat:
+        record.operation = "chat"
         route = self._resolve(request, watch, record)
+        charging = self._resilience.charging
 
         def start(target: Target, first_byte: float) -> Attempt:
             return ChatAttempt(
@@ -173,6 +185,7 @@ class Inference:
         def depart() -> Journey:
             model_info = self._backends.catalog.model_info
             targets = able_targets(self._order(route), request, model_info)
+            charging.reserve(record, request, bound_chat(request), route.candidates)
             return self._depart(targets, route, start, watch, record, is_whole=is_whole)
 
         return Chat(
@@ -181,6 +194,7 @@ class Inference:
             depart,
             watch,
             record,
+            lambda: charging.settle(record, status=200),
             with_content=self._backends.settings.log_content,
         )
 

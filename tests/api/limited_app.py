@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response, g, jsonify, request
 
+from gateway.accounts.keys import Principal
 from gateway.api.limits import init_limits
 from gateway.config.settings import Settings
 from gateway.errors import GatewayError, InvalidRequestError
 from gateway.state import State, open_state
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who asks, as the views find it."""
-
-    tenant: str
-    role: str = "user"
 
 
 def build_app(rate_limit: str, state: State) -> Flask:
@@ -30,7 +22,8 @@ def build_app(rate_limit: str, state: State) -> Flask:
 
     @chat.before_request
     def authenticate() -> None:
-        g.principal = Caller(request.headers.get("x-caller", "alice"))
+        name = request.headers.get("x-caller", "alice")
+        g.principal = Principal(name, "user", name)
 
     @chat.post("/chat")
     def create_chat() -> str:
