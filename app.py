@@ -14,8 +14,12 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.accounts.admin_key import ADMIN_KEY_NAME, ensure_admin_key
+from gateway.accounts.admission import Admissions
 from gateway.accounts.database import Database, StoreUnavailableError
+from gateway.accounts.keeper import Keeper
 from gateway.accounts.keys import KeyRing
+from gateway.accounts.ledger import Ledger
+from gateway.accounts.prices import Prices
 from gateway.accounts.service import Accounts
 from gateway.api import (
     admin,
@@ -30,8 +34,10 @@ from gateway.api import (
     ollama,
     openapi,
     passthrough,
+    usage,
     welcome,
 )
+from gateway.api.charging import init_charging
 from gateway.api.cors import init_cors
 from gateway.api.lifecycle import init_lifecycle
 from gateway.api.limits import init_limits
@@ -45,6 +51,7 @@ from gateway.dialects import messages as messages_dialect
 from gateway.dialects.ollama import chat as ollama_chat
 from gateway.errors import ConfigurationError
 from gateway.inference import Backends, Catalog, Inference, Loading, Places, Resilience, Targets
+from gateway.inference.charging import Charging
 from gateway.inference.warming import iter_warm
 from gateway.providers import get_provider
 from gateway.reload import LiveConfiguration, Loaded, load_at_start
@@ -56,6 +63,7 @@ from gateway.state import STATE_NAME, State, open_state
 from gateway.state.blobs import open_blobs
 from gateway.telemetry import configure_logging
 from gateway.transport import InProcessAdapter, Upstream, interrupt_labelled, is_gevent_patched
+from gateway.transport.webhook import post_json
 
 logger = logging.getLogger("gateway")
 
@@ -72,6 +80,7 @@ _BLUEPRINTS = (
     admin,
     admin_keys,
     admin_tenants,
+    usage,
     welcome,
 )
 
@@ -110,7 +119,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     for module in _BLUEPRINTS:
         app.register_blueprint(module.bp)
     app.register_blueprint(ollama.lists)
+    app.register_blueprint(usage.admin)
     init_limits(app, settings, state)
+    init_charging(app)
     app.cli.add_command(config_command)
     if settings.trusted_proxy_hops:
         hops = settings.trusted_proxy_hops
@@ -134,6 +145,13 @@ class Parts:
         _prepare(database)
         self._breakers = Breakers(state)
         self._lines = Lines(state)
+        self._prices = Prices()
+        ledger = Ledger(database, settings.data_directory)
+        self._admissions = Admissions(state, ledger, settings.token_rate_limit)
+        self._keeper = Keeper(
+            ledger, settings.usage_retention_days, settings.budget_webhook_url, post_json
+        )
+        self._keeper.start()
         self._upstreams: dict[str, Upstream] = {}
 
     def build_services(self, settings: Settings) -> Services:
@@ -144,11 +162,13 @@ class Parts:
             logger.warning("cache.max_bytes has changed; that takes effect at the next start")
         longest = settings.timeouts.request
         counted = _counted_targets(settings)
+        charging = Charging(settings, self._admissions, self._prices)
         resilience = Resilience(
             self._breakers,
             Places(self._lines, settings.limited_targets, counted),
             Loading(backends),
             cache(lambda rule: AnswerCache(self._blobs, self._state, rule, longest=longest)),
+            charging,
         )
         return Services(
             settings,
@@ -158,6 +178,7 @@ class Parts:
             Idempotency(self._blobs, self._state, longest=longest),
             self._state.check,
             Targets(settings, backends.catalog, self._breakers, self._lines, counted),
+            charging,
         )
 
     def _keep_upstreams(self, upstreams: Mapping[str, Upstream]) -> None:

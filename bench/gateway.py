@@ -56,11 +56,29 @@ def start_gateway(root: Path, directory: Path, mock_port: int, workers: int) -> 
     return Server("the gateway", command, port, log, cwd=root, env=environment)
 
 
+def create_key(gateway: Server) -> str:
+    """Return a stored key under limits of every kind, none of which is ever reached."""
+    limits = {
+        "name": "bench",
+        "rate_limit": "100000000/minute",
+        "token_rate_limit": "100000000000/minute",
+        "max_concurrency": 100000,
+        "budget": {"usd": 1000000, "per": "month"},
+    }
+    with urllib.request.urlopen(_admin_request(gateway, "/admin/keys", limits), timeout=10) as it:
+        key: str = json.load(it)["key"]
+    return key
+
+
 def keep_asking(gateway: Server, target: str) -> None:
     """Have the gateway ask ``target`` each time, however often it fails."""
-    request = urllib.request.Request(
-        gateway.url(f"/admin/targets/{target}"),
-        json.dumps({"state": "closed"}).encode(),
+    request = _admin_request(gateway, f"/admin/targets/{target}", {"state": "closed"})
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+def _admin_request(gateway: Server, path: str, body: object) -> urllib.request.Request:
+    return urllib.request.Request(
+        gateway.url(path),
+        json.dumps(body).encode(),
         {"Authorization": f"Bearer {ADMIN_KEY}", "Content-Type": "application/json"},
     )
-    urllib.request.urlopen(request, timeout=10).close()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from bench.gateway import keep_asking
+from bench.gateway import create_key, keep_asking
 from bench.load import Load, Outcome, run_load
 from bench.processes import Server
 
@@ -187,7 +187,22 @@ def resilience(bench: Bench) -> Iterator[Figure]:
     )
 
 
+def accounts(bench: Bench) -> Iterator[Figure]:
+    """What a stored key, limits on requests, tokens and open requests, and a budget cost."""
+    load = Load(clients=32, requests=4000, model="ollama/mock")
+    with bench.start_gateway() as (gateway, _):
+        plain = bench.measure(gateway, load)
+        limited = bench.measure(gateway, replace(load, key=create_key(gateway)))
+    yield Figure(
+        "stored key, limits, budget: added",
+        "ms CPU",
+        _milliseconds_a_request(limited) - _milliseconds_a_request(plain),
+        0.35,
+    )
+    yield Figure("the same request without them", "ms CPU", _milliseconds_a_request(plain))
+
+
 SCENARIOS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     scenario.__name__: scenario
-    for scenario in (whole, stream, live, latency, idle, large, openai, resilience)
+    for scenario in (whole, stream, live, latency, idle, large, openai, resilience, accounts)
 }

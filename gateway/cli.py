@@ -23,6 +23,7 @@ from gateway.commands.completion import completion_command
 from gateway.commands.database import database_command
 from gateway.commands.keys import keys_command
 from gateway.commands.tenants import tenants_command
+from gateway.commands.usage import usage_command
 from gateway.config.description import describe_settings, iter_lines
 from gateway.config.environment import BANNER_VARIABLE, current_environment
 from gateway.config.load import load_environment, load_settings
@@ -114,6 +115,7 @@ def build_command(list_models: ListModels, warm_model: WarmModel) -> click.Group
         keys_command,
         tenants_command,
         database_command,
+        usage_command,
         completion_command,
     ):
         command.add_command(each)

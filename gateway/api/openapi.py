@@ -19,6 +19,7 @@ from gateway.api.admin import OverrideSchema
 from gateway.api.fields import KeyPageSchema, PageSchema, RevocationSchema
 from gateway.api.json_schema import describe_fields
 from gateway.api.responses import json_response
+from gateway.api.usage_fields import RequestsSchema, StatsSchema, UsageSchema
 from gateway.serialization import dumps_ascii
 
 bp = Blueprint("openapi", __name__)
@@ -51,6 +52,9 @@ _VIEWS = {
     "admin_tenants.list_tenants": _Described(query=PageSchema()),
     "admin_tenants.change_tenant": _Described(TenantSchema(partial=True)),
     "admin_tenants.delete_tenant": _Described(query=RevocationSchema()),
+    "stats.show_stats": _Described(query=StatsSchema()),
+    "usage.sum_up_usage": _Described(query=UsageSchema()),
+    "usage.list_requests": _Described(query=RequestsSchema()),
 }
 """Of the admin API; what other views read is defined by those whose API it is."""
 

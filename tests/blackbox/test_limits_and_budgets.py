@@ -1,0 +1,242 @@
+"""Limits and budgets as bursts meet them: four workers, a hundred requests at once."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from tests.gateway_process import ADMIN_KEY, Gateway, chat_body, run_gateway
+from tests.upstream import Connection, Request, Upstream, serve_upstream
+
+BURST = 100
+FITTING = 10
+MAX_TOKENS = 90
+BOUND = len("hi") + 8 + MAX_TOKENS
+ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
+SETTINGS = {"WEB_CONCURRENCY": "4"}
+
+
+def build_config(upstream: Upstream) -> dict[str, Any]:
+    """Return a ``gateway.yaml`` where a request for the model costs what its tokens are."""
+    return {
+        "providers": {
+            "cloud": {
+                "kind": "openai",
+                "base_url": f"{upstream.url}/v1",
+                "api_key": "sk-upstream-0123456789",
+                "models": {"priced": {"price": {"input": 1000, "output": 1000}}},
+            }
+        },
+        "models": {
+            "counted": {"target": "cloud/priced", "rate_limit": f"{FITTING} per 3 seconds"},
+            "measured": {
+                "target": "cloud/priced",
+                "token_rate_limit": f"{FITTING * BOUND} per 3 seconds",
+            },
+        },
+    }
+
+
+def answer_all_used(request: Request, connection: Connection) -> None:
+    """Answer a chat, having used all that it may have."""
+    connection.send_json(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "priced",
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {"role": "assistant", "content": "yes"},
+                    "finish_reason": "stop",
+                }
+            ],
+            "usage": {
+                "prompt_tokens": BOUND - MAX_TOKENS,
+                "completion_tokens": MAX_TOKENS,
+                "total_tokens": BOUND,
+            },
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    with serve_upstream() as it:
+        it.reset({"/v1/chat/completions": answer_all_used})
+        yield it
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    directory = tmp_path_factory.mktemp("limited")
+    with run_gateway(directory, config=build_config(upstream), **SETTINGS) as it:
+        yield it
+
+
+def create_key(gateway: Gateway, **fields: Any) -> str:
+    """Return a new key."""
+    answer = gateway.post("/admin/keys", {"name": "burst", **fields}, headers=ADMIN)
+    assert answer.status_code == 201, answer.text
+    key: str = answer.json()["key"]
+    return key
+
+
+def burst(
+    gateway: Gateway, key: str, model: str = "cloud/priced", requests_at_once: int = BURST
+) -> list[requests.Response]:
+    """Send requests all at once and return the answers."""
+    ready = threading.Barrier(requests_at_once)
+    body = chat_body(model, max_tokens=MAX_TOKENS)
+
+    def ask(_: int) -> requests.Response:
+        ready.wait()
+        return gateway.post(
+            "/v1/chat/completions", body, headers={"Authorization": f"Bearer {key}"}
+        )
+
+    with ThreadPoolExecutor(requests_at_once) as pool:
+        return list(pool.map(ask, range(requests_at_once)))
+
+
+def statuses(answers: list[requests.Response]) -> Counter[int]:
+    return Counter(answer.status_code for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("fields", "model"),
+    [
+        ({"rate_limit": f"{FITTING} per 3 seconds"}, "cloud/priced"),
+        ({"token_rate_limit": f"{FITTING * BOUND} per 3 seconds"}, "cloud/priced"),
+        ({}, "counted"),
+        ({}, "measured"),
+    ],
+    ids=["requests", "tokens", "requests of a model", "tokens of a model"],
+)
+def test_a_burst_gets_what_the_window_has_and_the_next_gives_as_much(
+    gateway: Gateway, fields: dict[str, Any], model: str
+) -> None:
+    key = create_key(gateway, **fields)
+    for _ in range(2):
+        answers = burst(gateway, key, model)
+        assert statuses(answers) == {200: FITTING, 429: BURST - FITTING}
+        refused = next(answer for answer in answers if answer.status_code == 429)
+        assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+        wait = float(refused.headers["retry-after-ms"]) / 1000
+        assert 0 < wait <= 3
+        time.sleep(wait + 0.01)
+
+
+def test_the_limit_of_an_owner_bounds_the_sum_of_its_keys(gateway: Gateway) -> None:
+    limit = f"{FITTING * BOUND}/hour"
+    answer = gateway.post(
+        "/admin/tenants", {"name": "house", "token_rate_limit": limit}, headers=ADMIN
+    )
+    assert answer.status_code == 201, answer.text
+    keys = [create_key(gateway, owner="house") for _ in range(2)]
+    answers = [answer for key in keys for answer in burst(gateway, key, requests_at_once=20)]
+    assert statuses(answers) == {200: FITTING, 429: 40 - FITTING}
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [{"usd": FITTING * BOUND / 1000, "per": "total"}, {"tokens": FITTING * BOUND, "per": "month"}],
+    ids=["dollars", "tokens"],
+)
+def test_a_burst_spends_a_budget_and_no_more(gateway: Gateway, budget: dict[str, Any]) -> None:
+    key = create_key(gateway, budget=budget)
+    answers = burst(gateway, key)
+    assert statuses(answers) == {200: FITTING, 402: BURST - FITTING}
+    error = next(answer for answer in answers if answer.status_code == 402).json()["error"]
+    assert error["code"] == "budget_exceeded"
+    assert "is spent, or reserved" in error["message"]
+    own = gateway.get("/stats", headers={"Authorization": f"Bearer {key}"}).json()["totals"]
+    assert own["prompt_tokens"] + own["completion_tokens"] == FITTING * BOUND
+    assert own["cost_usd"] == FITTING * BOUND / 1000
+    assert own["requests"] == FITTING
+
+
+def test_no_more_are_open_at_once_than_may_be(gateway: Gateway, upstream: Upstream) -> None:
+    key = create_key(gateway, max_concurrency=FITTING)
+    release = threading.Event()
+
+    def hold(request: Request, connection: Connection) -> None:
+        release.wait(20)
+        answer_all_used(request, connection)
+
+    for _ in range(2):
+        release.clear()
+        upstream.reset({"/v1/chat/completions": hold})
+        threading.Timer(1.5, release.set).start()
+        answers = burst(gateway, key)
+        assert statuses(answers) == {200: FITTING, 429: BURST - FITTING}
+    upstream.reset({"/v1/chat/completions": answer_all_used})
+
+
+def test_headers_tell_what_is_left_of_a_limit_of_tokens(gateway: Gateway) -> None:
+    key = create_key(gateway, token_rate_limit=f"{3 * BOUND}/minute")
+    for left in (2, 1, 0):
+        answer = burst(gateway, key, requests_at_once=1)[0]
+        assert answer.headers["x-ratelimit-limit-tokens"] == str(3 * BOUND)
+        assert answer.headers["x-ratelimit-remaining-tokens"] == str(left * BOUND)
+        assert answer.headers["x-ratelimit-reset-tokens"].endswith("s")
+
+
+def test_a_soft_limit_warns_before_the_budget_is_spent(gateway: Gateway) -> None:
+    key = create_key(gateway, budget={"tokens": 3 * BOUND, "per": "day", "soft_limit": 0.6})
+    warned = [
+        "x-gateway-budget-warning" in burst(gateway, key, requests_at_once=1)[0].headers
+        for _ in range(3)
+    ]
+    assert warned == [False, True, True]
+    gateway.wait_for_log("is nearly spent")
+
+
+def test_a_budget_in_dollars_needs_a_price(gateway: Gateway) -> None:
+    key = create_key(gateway, budget={"usd": 1, "per": "day"})
+    answer = burst(gateway, key, "cloud/nobody-knows", requests_at_once=1)[0]
+    assert answer.status_code == 402
+    assert answer.json()["error"]["code"] == "price_unknown"
+
+
+def test_a_spent_budget_stays_spent_when_the_state_is_lost(
+    upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    directory = tmp_path_factory.mktemp("lost")
+    with run_gateway(directory, config=build_config(upstream), WEB_CONCURRENCY="2") as gateway:
+        key = create_key(gateway, budget={"tokens": 3 * BOUND, "per": "month"})
+        assert statuses(burst(gateway, key, requests_at_once=2)) == {200: 2}
+        for path in (directory / "data").glob("gateway.state*"):
+            path.unlink()
+        time.sleep(1.1)  # as long as a process goes on with a file that is gone
+        assert statuses(burst(gateway, key, requests_at_once=10)) == {200: 1, 402: 9}
+
+
+def test_requests_let_in_go_on_while_the_database_is_locked(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    import sqlite3
+
+    key = create_key(gateway, token_rate_limit="1000000/minute")
+    assert statuses(burst(gateway, key, requests_at_once=8)) == {200: 8}
+    with sqlite3.connect(gateway.directory / "data" / "gateway.db") as lock:
+        lock.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        for _ in range(5):
+            assert statuses(burst(gateway, key, requests_at_once=10)) == {200: 10}
+            assert time.monotonic() - began < 3
+        answer = gateway.get("/stats", headers=ADMIN)
+        assert answer.status_code == 503, answer.text
+        assert json.loads(answer.text)["error"]["code"] == "store_unavailable"
+        lock.rollback()
+    own = gateway.get("/stats", headers={"Authorization": f"Bearer {key}"}).json()["totals"]
+    assert own["requests"] == 58

@@ -1,0 +1,94 @@
+"""Limits and budgets over two gateways behind one nginx, with one PostgreSQL and one Redis."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+import redis
+
+from tests.blackbox.test_limits_and_budgets import (
+    ADMIN,
+    BOUND,
+    BURST,
+    FITTING,
+    answer_all_used,
+    build_config,
+    burst,
+    create_key,
+    statuses,
+)
+from tests.gateway_process import Gateway, run_gateway
+from tests.nginx import run_nginx
+from tests.postgresql import PostgresqlServer, postgresql_server
+from tests.state.conftest import RedisServer, redis_server
+from tests.upstream import Upstream, serve_upstream
+from tests.waiting import wait_until
+
+__all__ = ["postgresql_server", "redis_server"]
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    with serve_upstream() as it:
+        it.reset({"/v1/chat/completions": answer_all_used})
+        yield it
+
+
+@pytest.fixture(scope="module")
+def front(
+    upstream: Upstream,
+    postgresql_server: PostgresqlServer,
+    redis_server: RedisServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Gateway]:
+    """An nginx that asks two gateways in turn, each with two workers."""
+    directory = tmp_path_factory.mktemp("machines")
+    environment = {
+        "DATABASE_URL": postgresql_server.create_database(),
+        "REDIS_URL": redis_server.url,
+        "TRUSTED_PROXY_HOPS": "1",
+        "WEB_CONCURRENCY": "2",
+    }
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(
+                run_gateway(directory / name, config=build_config(upstream), **environment)
+            )
+            for name in ("one", "other")
+        ]
+        port = stack.enter_context(run_nginx(directory / "nginx", [one.port for one in running]))
+        yield replace(running[0], port=port)
+
+
+def total(front: Gateway) -> int:
+    """Return how many requests either machine has in its books."""
+    requests: int = front.get("/stats", headers=ADMIN).json()["totals"]["requests"]
+    return requests
+
+
+def test_a_burst_over_both_gets_what_the_window_has(front: Gateway) -> None:
+    key = create_key(front, token_rate_limit=f"{FITTING * BOUND} per 5 seconds")
+    for _ in range(2):
+        answers = burst(front, key)
+        counts = statuses(answers)
+        assert counts[200] == FITTING, [a.text for a in answers if a.status_code == 503][:1]
+        assert counts[200] + counts[429] + counts[503] == BURST  # 503: Redis took over 50 ms
+        refused = next(answer for answer in answers if answer.status_code == 429)
+        time.sleep(float(refused.headers["retry-after-ms"]) / 1000 + 0.01)
+
+
+def test_a_budget_is_spent_once_and_stays_spent_when_redis_is_emptied(
+    front: Gateway, redis_server: RedisServer
+) -> None:
+    before = total(front)
+    key = create_key(front, budget={"usd": FITTING * BOUND / 1000, "per": "month"})
+    assert statuses(burst(front, key)) == {200: FITTING, 402: BURST - FITTING}
+    wait_until(lambda: total(front) == before + FITTING)
+    time.sleep(0.5)  # the other machine's last line is in the database by now
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushdb()
+    assert statuses(burst(front, key, requests_at_once=20)) == {402: 20}
