@@ -22,7 +22,9 @@ class Kind(NamedTuple):
     ``base_url`` is used where none is configured; None: one has to be. A configured one
     without a path gets ``default_path``. ``variables`` are the variables of the
     environment by the setting they stand for: one of them implies a provider of the kind's own
-    name. ``own_settings`` are settings that only some kinds of provider take.
+    name. ``further_variables`` fill in settings of a provider that there is for another reason.
+    ``own_settings`` are settings that only some kinds of provider take. ``{region}`` in
+    ``base_url`` is replaced by the setting of that name, else by ``default_region``.
     """
 
     implementation: str
@@ -30,6 +32,8 @@ class Kind(NamedTuple):
     variables: Mapping[str, str] = {}
     default_path: str = ""
     own_settings: tuple[str, ...] = ()
+    further_variables: Mapping[str, str] = {}
+    default_region: str = ""
 
 
 KINDS: dict[str, Kind] = {
@@ -44,6 +48,24 @@ KINDS: dict[str, Kind] = {
         "https://api.openai.com/v1",
         {"base_url": "OPENAI_BASE_URL", "api_key": "OPENAI_API_KEY"},
         default_path="/v1",
+    ),
+    "cohere": Kind(
+        "gateway.providers.cohere:Cohere",
+        "https://api.cohere.com",
+        {"base_url": "COHERE_BASE_URL", "api_key": "COHERE_API_KEY"},
+    ),
+    "bedrock": Kind(
+        "gateway.providers.bedrock:Bedrock",
+        "https://bedrock-runtime.{region}.amazonaws.com",
+        {"base_url": "BEDROCK_BASE_URL", "api_key": "AWS_BEARER_TOKEN_BEDROCK"},
+        own_settings=("region", "access_key_id", "secret_access_key", "session_token"),
+        further_variables={
+            "region": "AWS_REGION",
+            "access_key_id": "AWS_ACCESS_KEY_ID",
+            "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+            "session_token": "AWS_SESSION_TOKEN",
+        },
+        default_region="us-east-1",
     ),
     DEMO_KIND: Kind("gateway.providers.demo:Demo", f"demo://{DEMO_MODEL}"),
 }

@@ -1,11 +1,12 @@
 """Answers recorded from real upstreams, read from ``tests/fixtures/<provider>/<name>.json``.
 
 Knows the files' shape: ``{request, status, headers, chunks}``, where ``chunks``
-are the pieces of the body in the order they came.
+are the pieces of the body in the order they came; with ``encoding: base64`` they are binary.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class Recording:
 def load(provider: str, name: str) -> Recording:
     """Load a recording of ``provider``; raises ``FileNotFoundError`` if there is none."""
     recorded = json.loads((FIXTURES / provider / f"{name}.json").read_text(encoding="utf-8"))
-    pieces = tuple(chunk.encode("utf-8") for chunk in recorded["chunks"])
+    pieces = tuple(_decode(chunk, recorded.get("encoding")) for chunk in recorded["chunks"])
     return Recording(
         status=recorded["status"],
         headers=recorded["headers"],
@@ -38,6 +39,10 @@ def load(provider: str, name: str) -> Recording:
         request=recorded["request"],
         pieces=pieces,
     )
+
+
+def _decode(chunk: str, encoding: str | None) -> bytes:
+    return base64.b64decode(chunk) if encoding == "base64" else chunk.encode("utf-8")
 
 
 def names(provider: str, prefix: str = "") -> list[str]:

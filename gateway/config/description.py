@@ -25,6 +25,7 @@ from gateway.config.settings import (
     TargetSettings,
     Timeouts,
 )
+from gateway.kinds import KINDS
 
 MASK = "…"
 
@@ -37,7 +38,13 @@ _OLLAMA_SETTINGS = (
 _SHOWN_CHARACTERS = 4
 _LENGTH_TO_SHOW_ANY = 24
 _KEY_PREFIX = re.compile(r"(?:sk|gw)[-_]")
-_ELSEWHERE = frozenset({"OLLAMA_BASE_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL"})
+_SECRET_SETTINGS = ("access_key_id", "secret_access_key", "session_token")
+_ELSEWHERE = frozenset(
+    variable
+    for kind in KINDS.values()
+    for variable in (*kind.variables.values(), *kind.further_variables.values())
+)
+"""Variables that are shown as settings of a provider."""
 
 
 def mask_secret(secret: str) -> str:
@@ -130,6 +137,11 @@ def _describe_provider(provider: ProviderSettings, origins: Mapping[str, str]) -
         shown["max_queue"] = provider.max_queue
     if provider.kind == "ollama":
         shown.update((name, getattr(provider, name)) for name in _OLLAMA_SETTINGS)
+    if provider.region:
+        shown["region"] = provider.region
+    for name in _SECRET_SETTINGS:
+        if getattr(provider, name):
+            shown[name] = mask_secret(getattr(provider, name))
     described = {name: _leaf(value, origins, f"{where}.{name}") for name, value in shown.items()}
     described["timeouts"] = {
         field.name: _leaf(

@@ -35,6 +35,10 @@ _PLAIN = (
     "max_retries",
     "load_timeout",
     "overflow_while_loading",
+    "region",
+    "access_key_id",
+    "secret_access_key",
+    "session_token",
 )
 """Settings that are taken as they were read."""
 
@@ -102,6 +106,7 @@ class ProviderBuilder:
         for setting in filled:
             self._note_origin(name, setting)
         base_url = self._complete_base_url(name, kind, filled.get("base_url"))
+        base_url = base_url.replace("{region}", filled.get("region") or KINDS[kind].default_region)
         keys = filled.get("api_keys") or ((filled["api_key"],) if "api_key" in filled else ())
         if not keys and _wants_key(kind, base_url) and "headers" not in filled:
             self.warnings.append(f"provider {name} has no API key; {base_url} will refuse it")
@@ -126,7 +131,8 @@ class ProviderBuilder:
         filled = dict(entry)
         if entry["kind"] != name:
             return filled
-        for setting, variable in KINDS[name].variables.items():
+        row = KINDS[name]
+        for setting, variable in {**row.variables, **row.further_variables}.items():
             known = setting in entry or (setting == "api_key" and "api_keys" in entry)
             if variable in self.parsed and not known:
                 filled[setting] = self.parsed[variable]

@@ -102,7 +102,7 @@ cach: {ttl: 300}
             "PORT (from the environment): 'x' is not a whole number from 1 to 65535",
             "gateway.yaml:2: providers.ollama.num_ctxx: unknown setting; did you mean num_ctx?",
             "gateway.yaml:4: providers.backup.kind: 'opnai' is no kind of provider "
-            "(ollama, openai, demo); did you mean openai?",
+            "(ollama, openai, cohere, bedrock, demo); did you mean openai?",
             "gateway.yaml:5: providers.Third: a provider's name is lower-case letters, digits, "
             "- and _, beginning with a letter or digit",
             "gateway.yaml:7: providers.demo.base_url: a provider of kind demo has no upstream, "

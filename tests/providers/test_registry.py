@@ -20,7 +20,7 @@ def test_every_kind_has_its_provider_made_once(kind: str) -> None:
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones_named() -> None:
-    message = "There is no provider kind 'opanai'; use one of ollama, openai, demo."
+    message = f"There is no provider kind 'opanai'; use one of {', '.join(KINDS)}."
     with pytest.raises(ConfigurationError) as raised:
         get_provider("opanai")
     assert str(raised.value) == message
