@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.errors import UpstreamError
 from gateway.providers.bedrock.answer import Answer
-from gateway.providers.bedrock.reasoning_blocks import build_encrypted_detail, build_text_detail
+from gateway.providers.bedrock.thinking_blocks import build_redacted_thinking, build_thinking
 
 
 @dataclass
@@ -41,7 +41,6 @@ class Blocks:
         self._open_calls: dict[Any, _Call] = {}
         self._open_reasoning: dict[Any, _Reasoning] = {}
         self._skipped: set[Any] = set()
-        self._details = 0
 
     def read(self, name: str, event: dict[str, Any]) -> dict[str, Any] | None:
         """Return the delta that an event amounts to, None for one that says nothing."""
@@ -122,16 +121,10 @@ class Blocks:
         reasoning = self._open_reasoning.pop(block, None)
         if reasoning is None or not (reasoning.signature or reasoning.redacted):
             return None
-        details = [
-            build_encrypted_detail(self._details + at, data)
-            for at, data in enumerate(reasoning.redacted)
-        ]
+        thinking = [build_redacted_thinking(data) for data in reasoning.redacted]
         if reasoning.signature:
-            at = self._details + len(details)
-            text = "".join(reasoning.texts)
-            details.append(build_text_detail(at, text, reasoning.signature))
-        self._details += len(details)
-        return {"reasoning_details": details}
+            thinking.append(build_thinking("".join(reasoning.texts), reasoning.signature))
+        return {"thinking_blocks": thinking}
 
 
 def _build_input(call: _Call, text: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from gateway.providers.bedrock.media import Block, build_media
-from gateway.providers.bedrock.reasoning_blocks import build_reasoning_blocks
+from gateway.providers.bedrock.thinking_blocks import build_reasoning_content
 from gateway.serialization import loads_strict
 from gateway.validation.fields import unsupported_value, wrong_value
 
@@ -118,7 +118,7 @@ def _build_assistant(message: Message, param: str) -> list[Block]:
         )
     if message.get("function_call"):
         raise _older_form(f"{param}.function_call")
-    blocks = build_reasoning_blocks(message.get("reasoning_details"))
+    blocks = build_reasoning_content(message.get("thinking_blocks"))
     blocks += _build_parts(message.get("content") or message.get("refusal"), param, [0])
     for call in message.get("tool_calls") or ():
         function = call["function"]

@@ -11,19 +11,24 @@ from gateway.config.settings import ProviderSettings, Target
 from gateway.errors import GatewayError
 from gateway.providers.base import ProviderDefaults
 from gateway.providers.bedrock.chat import BedrockChat
+from gateway.providers.bedrock.counting import build_token_count, parse_token_count
 from gateway.providers.bedrock.embeddings import BedrockEmbeddings, build_embeddings
 from gateway.providers.bedrock.errors import parse_error
 from gateway.providers.bedrock.models import build_model_list, has_model_list, parse_model_list
 from gateway.providers.bedrock.request import build_chat
 from gateway.providers.bedrock.signing import build_signer
-from gateway.types import ChatRequest, EmbeddingsRequest, ModelInfo, Signer, UpstreamRequest
+from gateway.types import (
+    ChatRequest,
+    EmbeddingsRequest,
+    ModelInfo,
+    NativeRequest,
+    Signer,
+    UpstreamRequest,
+)
 
 
 class Bedrock(ProviderDefaults):
     """A ``gateway.providers.base.Provider``."""
-
-    fetches_images = True
-    """Converse takes images as bytes only, so links to them have to be followed before."""
 
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the ``Authorization`` header for an API key; without one, requests are signed."""
@@ -33,11 +38,23 @@ class Bedrock(ProviderDefaults):
         """Return what signs requests; raises ``ConfigurationError`` where botocore is missing."""
         return build_signer(settings)
 
+    def needs_fetching(self, url: str) -> bool:
+        """Tell whether an image is only linked to: Converse takes images as bytes."""
+        return url.lower().startswith(("http://", "https://"))
+
     def build_chat(
         self, request: ChatRequest, target: Target, info: ModelInfo | None
     ) -> BedrockChat:
         """Translate a chat request; raises ``InvalidRequestError`` with ``param``."""
         return build_chat(request, target)
+
+    def build_token_count(self, request: NativeRequest, target: Target) -> UpstreamRequest | None:
+        """Return the request that counts a prompt's tokens; None where none are counted."""
+        return build_token_count(request, target)
+
+    def parse_token_count(self, body: bytes) -> int:
+        """Parse its answer; raises ``UpstreamError``."""
+        return parse_token_count(body)
 
     def build_embeddings(self, request: EmbeddingsRequest, target: Target) -> BedrockEmbeddings:
         """Translate an embeddings request; raises ``InvalidRequestError`` with ``param``."""

@@ -13,7 +13,7 @@ from gateway.providers.bedrock.answer import (
     read_finish_reason,
     read_usage,
 )
-from gateway.providers.bedrock.reasoning_blocks import build_encrypted_detail, build_text_detail
+from gateway.providers.bedrock.thinking_blocks import build_redacted_thinking, build_thinking
 from gateway.serialization import dumps_ascii, loads_lenient
 from gateway.types import ChatCompletion
 
@@ -49,7 +49,7 @@ class _Message:
         self._answer = answer
         self._texts: list[str] = []
         self._thoughts: list[str] = []
-        self._details: list[dict[str, Any]] = []
+        self._thinking: list[dict[str, Any]] = []
         self._citations: list[Any] = []
 
     def add(self, block: dict[str, Any]) -> None:
@@ -70,8 +70,8 @@ class _Message:
         message: dict[str, Any] = {"content": "".join(self._texts) if has_text else None}
         if self._thoughts:
             message["reasoning_content"] = "".join(self._thoughts)
-        if self._details:
-            message["reasoning_details"] = self._details
+        if self._thinking:
+            message["thinking_blocks"] = self._thinking
         if self.calls:
             message["tool_calls"] = self.calls
         if self._citations:
@@ -94,15 +94,14 @@ class _Message:
             self.calls.append({"id": str(call_id), "type": "function", "function": function})
 
     def _add_reasoning(self, reasoning: dict[str, Any]) -> None:
-        index = len(self._details)
         if isinstance(reasoning.get("redactedContent"), str):
-            self._details.append(build_encrypted_detail(index, reasoning["redactedContent"]))
+            self._thinking.append(build_redacted_thinking(reasoning["redactedContent"]))
         signed = reasoning.get("reasoningText")
         if isinstance(signed, dict):
             text = _require_text(signed.get("text") or "")
             self._thoughts += [text] if text else []
             if isinstance(signed.get("signature"), str):
-                self._details.append(build_text_detail(index, text, signed["signature"]))
+                self._thinking.append(build_thinking(text, signed["signature"]))
 
 
 def _iter_texts(content: Any) -> Iterator[str]:

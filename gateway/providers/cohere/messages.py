@@ -33,7 +33,7 @@ def build_messages(messages: list[Message], *, thinks: bool) -> tuple[list[Messa
             content = _build_content(message["content"], param, documents)
             built.append({"role": "user", "content": content})
         elif role == "tool":
-            built.append(_build_tool_result(message))
+            built.append(_build_tool_result(message, param))
         elif role == "assistant":
             built.append(_build_assistant(message, param, thinks))
         else:
@@ -75,9 +75,13 @@ def _build_call(call: Message) -> Message:
     }
 
 
-def _build_tool_result(message: Message) -> Message:
+def _build_tool_result(message: Message, param: str) -> Message:
     content = message["content"]
     if not isinstance(content, str):
+        for position, part in enumerate(content):
+            if part["type"] != "text":
+                where = f"{param}.content[{position}].type"
+                raise unsupported_value(where, f"`{where}` must be text in a tool's result.")
         content = [{"type": "text", "text": part["text"]} for part in content]
     return {"role": "tool", "tool_call_id": message["tool_call_id"], "content": content}
 

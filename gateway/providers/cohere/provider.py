@@ -15,7 +15,15 @@ from gateway.providers.cohere.embeddings import CohereEmbeddings, build_embeddin
 from gateway.providers.cohere.errors import parse_error
 from gateway.providers.cohere.models import build_model_list, parse_model_list
 from gateway.providers.cohere.request import build_chat
-from gateway.types import ChatRequest, EmbeddingsRequest, ModelInfo, UpstreamRequest
+from gateway.types import (
+    ChatRequest,
+    EmbeddingsRequest,
+    ModelInfo,
+    PassthroughRequest,
+    UpstreamRequest,
+)
+
+RERANK_OPERATION = "/rerank"
 
 
 class Cohere(ProviderDefaults):
@@ -34,6 +42,15 @@ class Cohere(ProviderDefaults):
     def build_embeddings(self, request: EmbeddingsRequest, target: Target) -> CohereEmbeddings:
         """Translate an embeddings request; raises ``InvalidRequestError`` with ``param``."""
         return build_embeddings(request, target)
+
+    def build_passthrough(
+        self, request: PassthroughRequest, target: Target
+    ) -> UpstreamRequest | None:
+        """Pass reranking on, whose usual format is Cohere's own; None for anything else."""
+        if request.operation != RERANK_OPERATION:
+            return None
+        body = request.build_body(target.model)
+        return UpstreamRequest("POST", "/v2/rerank", body, {"Content-Type": request.content_type})
 
     def build_model_list(self) -> UpstreamRequest:
         """Return the request for all models the key may use."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from gateway.providers.bedrock import Bedrock
+from gateway.providers.bedrock.messages import build_messages
 from tests.providers.bedrock.asking import PIXEL, refusal, sent
 
 PDF = "data:application/pdf;base64," + base64.b64encode(b"%PDF-1.7").decode()
@@ -113,13 +115,13 @@ def test_blank_text_is_left_out() -> None:
 
 
 def test_only_signed_or_encrypted_reasoning_goes_back() -> None:
-    details = [
-        {"type": "reasoning.text", "text": "unsigned"},
-        {"type": "reasoning.encrypted", "data": "c2VjcmV0"},
-        {"type": "reasoning.text", "text": "so", "signature": "sig"},
+    blocks = [
+        {"type": "thinking", "thinking": "unsigned"},
+        {"type": "redacted_thinking", "data": "c2VjcmV0"},
+        {"type": "thinking", "thinking": "so", "signature": "sig"},
         "nonsense",
     ]
-    said = {"role": "assistant", "content": "x", "reasoning_details": details}
+    said = {"role": "assistant", "content": "x", "thinking_blocks": blocks}
     assert built({"role": "user", "content": "hi"}, {**said, "reasoning_content": "so"})[1] == {
         "role": "assistant",
         "content": [
@@ -185,3 +187,22 @@ def test_cache_hints_become_cache_points(hint: dict[str, Any], point: dict[str, 
 )
 def test_what_can_not_be_sent_is_refused_by_its_place(messages: list[Any], param: str) -> None:
     assert refusal(messages=messages).param == param
+
+
+def test_results_may_hold_images_where_the_client_may_send_them() -> None:
+    """OpenAI's messages of role tool have text only; other APIs' results have images."""
+    parts = [{"type": "text", "text": "see"}, image(PIXEL)]
+    _, messages = build_messages(
+        [{"role": "user", "content": "hi"}, assistant(called("a")), result("a", parts)]
+    )
+    assert messages[2]["content"][0]["toolResult"]["content"] == [
+        {"text": "see"},
+        {"image": {"format": "png", "source": {"bytes": "iVBORw0KGgo="}}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"), [("https://x/y.png", True), ("HTTP://x/y.png", True), (PIXEL, False)]
+)
+def test_linked_images_have_to_be_fetched(url: str, expected: bool) -> None:
+    assert Bedrock().needs_fetching(url) is expected

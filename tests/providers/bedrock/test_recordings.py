@@ -181,6 +181,12 @@ def test_a_guardrails_trace_is_kept() -> None:
             "upstream_error",
         ),
         (
+            "count-tokens-error-400-the-provided-model-identifier-is-invalid",
+            NotFoundError,
+            "model",
+            "model_not_found",
+        ),
+        (
             "invoke-error-400-the-provided-model-identifier-is-invalid",
             NotFoundError,
             "model",
@@ -207,7 +213,7 @@ def test_recorded_error_is_told_in_openai_terms(
 
 def test_every_recorded_error_is_in_the_table_above() -> None:
     failed = [n for n in recordings.names("bedrock") if recordings.load("bedrock", n).status != 200]
-    assert len(failed) == 5
+    assert len(failed) == 6
 
 
 @pytest.mark.parametrize("name", EMBEDDINGS)

@@ -145,8 +145,8 @@ def test_a_budget_needs_the_signed_reasoning_of_an_open_turn() -> None:
     user = {"role": "user", "content": "hi"}
     asked: dict[str, Any] = {"reasoning_effort": "low", "messages": [user, turn, result]}
     assert "reasoning_effort" in ask(**asked).dropped_params
-    signed = [{"type": "reasoning.text", "text": "so", "signature": "s"}]
-    asked["messages"] = [user, {**turn, "reasoning_details": signed}, result]
+    signed = [{"type": "thinking", "thinking": "so", "signature": "s"}]
+    asked["messages"] = [user, {**turn, "thinking_blocks": signed}, result]
     assert ask(**asked).dropped_params == ()
     assert sent(**asked)["messages"][1]["content"][0] == {
         "reasoningContent": {"reasoningText": {"text": "so", "signature": "s"}}

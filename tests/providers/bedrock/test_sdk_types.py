@@ -52,9 +52,9 @@ _CONVERSATION = [
         "role": "assistant",
         "content": "so",
         "tool_calls": [_CALL],
-        "reasoning_details": [
-            {"type": "reasoning.text", "text": "t", "signature": "s"},
-            {"type": "reasoning.encrypted", "data": "AAAA"},
+        "thinking_blocks": [
+            {"type": "thinking", "thinking": "t", "signature": "s"},
+            {"type": "redacted_thinking", "data": "AAAA"},
         ],
     },
     {"role": "tool", "tool_call_id": "a", "content": "sunny"},
@@ -157,13 +157,13 @@ def _answer_stream(content: list[Any]) -> dict[str, Any]:
             signed = block["reasoningContent"]["reasoningText"]
             pieces += [delta(at, reasoningContent={name: signed[name]}) for name in signed]
         pieces.append(stop_block(at))
-    message: dict[str, Any] = {"role": "assistant", "content": "", "reasoning_details": []}
+    message: dict[str, Any] = {"role": "assistant", "content": "", "thinking_blocks": []}
     calls: dict[int, Any] = {}
     for chunk in read([encode_event("messageStart", {"role": "assistant"}), *pieces, end()]):
         for choice in chunk["choices"]:
             said = choice["delta"]
             message["content"] += said.get("content") or ""
-            message["reasoning_details"] += said.get("reasoning_details", [])
+            message["thinking_blocks"] += said.get("thinking_blocks", [])
             for call in said.get("tool_calls", ()):
                 known = calls.setdefault(call["index"], call)
                 if known is not call:

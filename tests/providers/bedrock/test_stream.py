@@ -96,10 +96,10 @@ def test_signatures_come_with_the_whole_reasoning() -> None:
     ]
     chunks = read(pieces)
     assert text(chunks, "reasoning_content") == "so it is"
-    details = [each for d in deltas(chunks) for each in d.get("reasoning_details", ())]
-    assert details == [
-        {"type": "reasoning.text", "index": 0, "text": "so it is", "signature": "sig"},
-        {"type": "reasoning.encrypted", "index": 1, "data": "c2VjcmV0"},
+    blocks = [each for d in deltas(chunks) for each in d.get("thinking_blocks", ())]
+    assert blocks == [
+        {"type": "thinking", "thinking": "so it is", "signature": "sig"},
+        {"type": "redacted_thinking", "data": "c2VjcmV0"},
     ]
 
 

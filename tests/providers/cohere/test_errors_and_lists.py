@@ -19,7 +19,9 @@ from gateway.errors import (
     UpstreamTimeoutError,
 )
 from gateway.providers.cohere import Cohere
+from gateway.types import PassthroughRequest
 from tests.providers.cohere.asking import target
+from tests.recordings import load
 
 
 def parse(status: int, message: str = "m", **headers: str) -> GatewayError:
@@ -77,6 +79,19 @@ def test_the_list_has_models_that_chat_or_embed() -> None:
         ("b", frozenset({"embedding"}), None),
         ("d", None, None),
     ]
+
+
+def test_reranking_is_passed_on_and_nothing_else() -> None:
+    def build_body(model: str) -> bytes:
+        return model.encode()
+
+    asked = PassthroughRequest("/rerank", "m", "application/json", build_body)
+    request = Cohere().build_passthrough(asked, target("rerank-v3.5"))
+    assert request is not None
+    assert request.path == load("cohere", "rerank-rerank-v3-5").request["path"]
+    assert request.body == b"rerank-v3.5"
+    speech = asked._replace(operation="/audio/speech")
+    assert Cohere().build_passthrough(speech, target()) is None
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}"])
