@@ -10,9 +10,11 @@ import pytest
 from openai import OpenAI
 from openai.types.chat import ChatCompletion
 
+from tests.event_streams import encode_event
 from tests.gateway_process import Gateway, run_gateway
+from tests.providers.bedrock.asking import delta, end, stop_block
 from tests.recordings import load
-from tests.upstream import Upstream, answer, replay, serve_upstream
+from tests.upstream import Upstream, answer, replay, serve_upstream, stream
 
 SONNET = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 PATH = "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0"
@@ -63,8 +65,8 @@ def test_bedrock_streams_a_tool_call(client: OpenAI, upstream: Upstream) -> None
     recording = load("bedrock", "converse-stream-tools-claude-3-haiku")
     upstream.routes[f"{PATH}/converse-stream"] = replay(recording, cut=17)
     model = f"bedrock/{SONNET}"
-    with client.chat.completions.stream(model=model, messages=HI, tools=TOOLS) as stream:
-        completion = stream.get_final_completion()
+    with client.chat.completions.stream(model=model, messages=HI, tools=TOOLS) as events:
+        completion = events.get_final_completion()
     (call,) = completion.choices[0].message.tool_calls or []
     assert (call.function.name, call.function.arguments) == ("top_song", '{"sign": "WZPZ"}')
     assert completion.choices[0].finish_reason == "tool_calls"
@@ -93,6 +95,31 @@ def test_bedrock_answers_whole_and_keeps_signatures_for_the_next_turn(
     assert sent[1]["content"] == blocks
 
 
+def test_bedrock_keeps_signatures_for_a_client_of_anthropics_api_too(
+    running: Gateway, upstream: Upstream
+) -> None:
+    pieces = [
+        encode_event("messageStart", {"role": "assistant"}),
+        delta(0, reasoningContent={"text": "so"}),
+        delta(0, reasoningContent={"signature": "sig"}),
+        stop_block(0),
+        delta(1, text="42"),
+        end(),
+    ]
+    upstream.routes[f"{PATH}/converse-stream"] = stream(pieces)
+    asked = {"model": f"bedrock/{SONNET}", "max_tokens": 9, "messages": HI, "stream": True}
+    events = running.post("/v1/messages", asked).text
+    assert '"type":"signature_delta","signature":"sig"' in events
+    thinking = {"type": "thinking", "thinking": "so", "signature": "sig"}
+    said = {"role": "assistant", "content": [thinking, {"type": "text", "text": "42"}]}
+    running.post("/v1/messages", {**asked, "messages": [*HI, said, *HI]})
+    sent = upstream.asked(f"{PATH}/converse-stream")[1].json()["messages"]
+    assert sent[1]["content"] == [
+        {"reasoningContent": {"reasoningText": {"text": "so", "signature": "sig"}}},
+        {"text": "42"},
+    ]
+
+
 def test_bedrock_gives_several_choices(client: OpenAI, upstream: Upstream) -> None:
     recording = load("bedrock", "converse-stream-toolresult-nova-micro-v1")
     upstream.routes[f"{PATH}/converse-stream"] = replay(recording)
@@ -107,11 +134,11 @@ def test_bedrocks_cut_stream_is_an_error(client: OpenAI, upstream: Upstream) -> 
     recording = load("bedrock", "converse-stream-toolresult-nova-micro-v1")
     cut = recording.body[:-40]
     upstream.routes[f"{PATH}/converse-stream"] = answer(cut, 200, "application/octet-stream")
-    stream = client.chat.completions.create(model=f"bedrock/{SONNET}", messages=HI, stream=True)
+    chunks = client.chat.completions.create(model=f"bedrock/{SONNET}", messages=HI, stream=True)
     texts: list[str] = []
     reasons: list[str | None] = []
     with pytest.raises(openai.APIError, match="in the middle of a message"):
-        _read_into(stream, texts, reasons)
+        _read_into(chunks, texts, reasons)
     assert "".join(texts) == "The current temperature in Paris, the capital of France, is 30°C."
     assert set(reasons) == {None}
 
@@ -140,8 +167,8 @@ def test_cohere_streams_and_answers_whole(client: OpenAI, upstream: Upstream) ->
     streamed = load("cohere", "stream-parallel-tools-command-r7b-12-2024")
     upstream.routes["/v2/chat"] = replay(streamed)
     model = "cohere/command-r7b-12-2024"
-    with client.chat.completions.stream(model=model, messages=HI, tools=TOOLS) as stream:
-        calls = stream.get_final_completion().choices[0].message.tool_calls or []
+    with client.chat.completions.stream(model=model, messages=HI, tools=TOOLS) as events:
+        calls = events.get_final_completion().choices[0].message.tool_calls or []
     assert [call.function.arguments for call in calls] == [
         '{"country": "USA"}',
         '{"country": "Canada"}',

@@ -48,9 +48,10 @@ def read_finish_reason(reason: Any, *, was_called: bool) -> str:
     """Return OpenAI's reason; raises ``UpstreamError`` where the model's output was no answer."""
     if reason in _MALFORMED:
         raise UpstreamError("The model's answer can't be read: it was malformed.")
-    if reason not in FINISH_REASONS:
+    known = FINISH_REASONS.get(reason) if isinstance(reason, str) else None
+    if known is None:
         _log_unknown_reason(str(reason)[:100])
-    known = FINISH_REASONS.get(reason, "stop")
+        known = "stop"
     if known in ("stop", "tool_calls"):
         return "tool_calls" if was_called else "stop"
     return known

@@ -38,26 +38,24 @@ class Blocks:
     def __init__(self, answer: Answer) -> None:
         self.calls = 0
         self._answer = answer
-        self._open_calls: dict[Any, _Call] = {}
-        self._open_reasoning: dict[Any, _Reasoning] = {}
-        self._skipped: set[Any] = set()
+        self._open_calls: dict[int, _Call] = {}
+        self._open_reasoning: dict[int, _Reasoning] = {}
+        self._skipped: set[int] = set()
 
     def read(self, name: str, event: dict[str, Any]) -> dict[str, Any] | None:
         """Return the delta that an event amounts to, None for one that says nothing."""
         if name == "contentBlockDelta":
             delta = event.get("delta")
-            block = event.get("contentBlockIndex")
-            return self._extend(block, delta) if isinstance(delta, dict) else None
+            return self._extend(_read_index(event), delta) if isinstance(delta, dict) else None
         if name == "contentBlockStart":
             start = event.get("start")
             use = start.get("toolUse") if isinstance(start, dict) else None
-            block = event.get("contentBlockIndex")
-            return self._start_call(block, use) if isinstance(use, dict) else None
+            return self._start_call(_read_index(event), use) if isinstance(use, dict) else None
         if name == "contentBlockStop":
-            return self._end(event.get("contentBlockIndex"))
+            return self._end(_read_index(event))
         return None
 
-    def _start_call(self, block: Any, use: dict[str, Any]) -> dict[str, Any] | None:
+    def _start_call(self, block: int, use: dict[str, Any]) -> dict[str, Any] | None:
         """Begin a call, unless it is the answer in JSON, the server's own, or one too many."""
         name = use.get("name")
         if not isinstance(name, str) or not name:
@@ -79,7 +77,7 @@ class Blocks:
         self.calls += 1
         return {"tool_calls": [call]}
 
-    def _extend(self, block: Any, delta: dict[str, Any]) -> dict[str, Any] | None:
+    def _extend(self, block: int, delta: dict[str, Any]) -> dict[str, Any] | None:
         text = delta.get("text")
         if text:
             return {"content": _require_text(text)}
@@ -93,7 +91,7 @@ class Blocks:
             return {"citations": [delta["citation"]]}
         return None
 
-    def _extend_call(self, block: Any, text: Any) -> dict[str, Any] | None:
+    def _extend_call(self, block: int, text: Any) -> dict[str, Any] | None:
         if not text or block in self._skipped:
             return None
         call = self._open_calls.get(block)
@@ -102,7 +100,7 @@ class Blocks:
         call.has_input = True
         return _build_input(call, _require_text(text))
 
-    def _extend_reasoning(self, block: Any, delta: dict[str, Any]) -> dict[str, Any] | None:
+    def _extend_reasoning(self, block: int, delta: dict[str, Any]) -> dict[str, Any] | None:
         reasoning = self._open_reasoning.setdefault(block, _Reasoning())
         if delta.get("signature"):
             reasoning.signature += _require_text(delta["signature"])
@@ -113,7 +111,7 @@ class Blocks:
         reasoning.texts.append(_require_text(delta["text"]))
         return {"reasoning_content": reasoning.texts[-1]}
 
-    def _end(self, block: Any) -> dict[str, Any] | None:
+    def _end(self, block: int) -> dict[str, Any] | None:
         """End a block: a call without arguments says that it has none, reasoning its signature."""
         call = self._open_calls.pop(block, None)
         if call is not None and not call.has_input:
@@ -125,6 +123,11 @@ class Blocks:
         if reasoning.signature:
             thinking.append(build_thinking("".join(reasoning.texts), reasoning.signature))
         return {"thinking_blocks": thinking}
+
+
+def _read_index(event: dict[str, Any]) -> int:
+    index = event.get("contentBlockIndex")
+    return index if isinstance(index, int) else 0
 
 
 def _build_input(call: _Call, text: str) -> dict[str, Any]:

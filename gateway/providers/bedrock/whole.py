@@ -83,7 +83,7 @@ class _Message:
         name, arguments = use.get("name"), use.get("input")
         if not isinstance(name, str) or not name:
             raise UpstreamError("The provider sent a tool call that can't be read.")
-        text = dumps_ascii({} if arguments is None else arguments).decode()
+        text = _dump_input({} if arguments is None else arguments)
         if name == self._answer.json_tool:
             self._texts.append(text)
         elif use.get("type") != "server_tool_use" and not (
@@ -102,6 +102,13 @@ class _Message:
             self._thoughts += [text] if text else []
             if isinstance(signed.get("signature"), str):
                 self._thinking.append(build_thinking(text, signed["signature"]))
+
+
+def _dump_input(arguments: Any) -> str:
+    try:
+        return dumps_ascii(arguments).decode()
+    except RecursionError:
+        raise UpstreamError("The provider sent a tool call that can't be read.") from None
 
 
 def _iter_texts(content: Any) -> Iterator[str]:

@@ -35,9 +35,10 @@ def read_finish_reason(reason: Any, *, was_called: bool) -> str:
         raise UpstreamError("The provider failed while it generated the answer.")
     if reason == "TIMEOUT":
         raise UpstreamTimeoutError("The provider took too long to generate the answer.")
-    if reason not in FINISH_REASONS:
+    known = FINISH_REASONS.get(reason) if isinstance(reason, str) else None
+    if known is None:
         _log_unknown_reason(str(reason)[:100])
-    known = FINISH_REASONS.get(reason, "stop")
+        known = "stop"
     if known in ("stop", "tool_calls"):
         return "tool_calls" if was_called else "stop"
     return known
