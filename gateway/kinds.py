@@ -23,8 +23,8 @@ class Kind(NamedTuple):
     without a path gets ``default_path``. ``variables`` are the variables of the
     environment by the setting they stand for: one of them implies a provider of the kind's own
     name. ``further_variables`` fill in settings of a provider that there is for another reason.
-    ``own_settings`` are settings that only some kinds of provider take. ``{region}`` in
-    ``base_url`` is replaced by the setting of that name, else by ``default_region``.
+    ``own_settings`` are settings that only some kinds of provider take.
+    ``regional_url`` is used instead of ``base_url`` where a ``region`` is set.
     """
 
     implementation: str
@@ -32,8 +32,8 @@ class Kind(NamedTuple):
     variables: Mapping[str, str] = {}
     default_path: str = ""
     own_settings: tuple[str, ...] = ()
+    regional_url: str = ""
     further_variables: Mapping[str, str] = {}
-    default_region: str = ""
 
 
 KINDS: dict[str, Kind] = {
@@ -56,7 +56,7 @@ KINDS: dict[str, Kind] = {
     ),
     "bedrock": Kind(
         "gateway.providers.bedrock:Bedrock",
-        "https://bedrock-runtime.{region}.amazonaws.com",
+        "https://bedrock-runtime.us-east-1.amazonaws.com",
         {"base_url": "BEDROCK_BASE_URL", "api_key": "AWS_BEARER_TOKEN_BEDROCK"},
         own_settings=("region", "access_key_id", "secret_access_key", "session_token"),
         further_variables={
@@ -65,7 +65,7 @@ KINDS: dict[str, Kind] = {
             "secret_access_key": "AWS_SECRET_ACCESS_KEY",
             "session_token": "AWS_SESSION_TOKEN",
         },
-        default_region="us-east-1",
+        regional_url="https://bedrock-runtime.{region}.amazonaws.com",
     ),
     DEMO_KIND: Kind("gateway.providers.demo:Demo", f"demo://{DEMO_MODEL}"),
 }

@@ -105,8 +105,7 @@ class ProviderBuilder:
         filled = self._fill_in(name, entry)
         for setting in filled:
             self._note_origin(name, setting)
-        base_url = self._complete_base_url(name, kind, filled.get("base_url"))
-        base_url = base_url.replace("{region}", filled.get("region") or KINDS[kind].default_region)
+        base_url = self._complete_base_url(name, kind, filled)
         keys = filled.get("api_keys") or ((filled["api_key"],) if "api_key" in filled else ())
         if not keys and _wants_key(kind, base_url) and "headers" not in filled:
             self.warnings.append(f"provider {name} has no API key; {base_url} will refuse it")
@@ -139,9 +138,12 @@ class ProviderBuilder:
                 self.origins[f"providers.{name}.{setting}"] = self._origin_of(variable)
         return filled
 
-    def _complete_base_url(self, name: str, kind: str, base_url: str | None) -> str:
+    def _complete_base_url(self, name: str, kind: str, filled: dict[str, Any]) -> str:
         row = KINDS[kind]
+        base_url: str | None = filled.get("base_url")
         if base_url is None:
+            if row.regional_url and "region" in filled:
+                return row.regional_url.format(region=filled["region"])
             if row.base_url is None:
                 self._note_problem(name, "base_url", f"a provider of kind {kind} needs one")
             return row.base_url or ""
@@ -211,4 +213,5 @@ def choose_default(providers: Mapping[str, ProviderSettings]) -> str:
 def _wants_key(kind: str, base_url: str) -> bool:
     """Tell whether requests without a key are sure to be refused there."""
     row = KINDS[kind]
-    return "api_key" in row.variables and base_url == row.base_url
+    can_sign = "secret_access_key" in row.own_settings
+    return "api_key" in row.variables and base_url == row.base_url and not can_sign

@@ -123,12 +123,13 @@ def test_the_environment_fills_in_what_bedrock_signs_with(place: Place) -> None:
     assert (bedrock.access_key_id, bedrock.secret_access_key) == ("AKIA", "secret")
     assert bedrock.region == "eu-west-1"
     assert "secret" not in repr(bedrock)
+    assert place.load({}, "providers: {bedrock: {}}\n").warnings == ()
 
 
 def test_a_region_is_no_part_of_another_address(place: Place) -> None:
     (problem,) = place.problems(yaml='providers: {bedrock: {region: "evil.example/"}}\n')
     assert "is not the name of a region" in problem
-    (problem,) = place.problems(yaml="providers: {openai: {region: eu-west-1}}\n")
+    (problem,) = place.problems(yaml="providers: {openai: {session_token: x}}\n")
     assert "only a provider of kind bedrock has this setting" in problem
 
 

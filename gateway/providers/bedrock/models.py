@@ -19,7 +19,8 @@ _RUNTIME_HOST = "bedrock-runtime"
 
 def has_model_list(settings: ProviderSettings) -> bool:
     """Tell whether ``base_url`` is another server than AWS's own for running models."""
-    return not (urlsplit(settings.base_url).hostname or "").startswith(_RUNTIME_HOST)
+    labels = (urlsplit(settings.base_url).hostname or "").split(".")
+    return not any(label.startswith(_RUNTIME_HOST) for label in labels)
 
 
 def build_model_list() -> UpstreamRequest:

@@ -17,7 +17,7 @@ from gateway.types import Signer
 SERVICE = "bedrock"
 DEFAULT_REGION = "us-east-1"
 
-_REGION_IN_HOST = re.compile(r"bedrock[a-z-]*\.([a-z0-9-]+)\.")
+_REGION_IN_HOST = re.compile(r"\bbedrock-runtime[a-z-]*\.([a-z0-9-]+)\.")
 
 
 def build_signer(settings: ProviderSettings) -> Signer | None:
@@ -70,5 +70,5 @@ def find_region(settings: ProviderSettings) -> str:
     """Return the region to sign for: the configured one, that of the host, or the usual one."""
     if settings.region:
         return settings.region
-    match = _REGION_IN_HOST.match(urlsplit(settings.base_url).hostname or "")
+    match = _REGION_IN_HOST.search(urlsplit(settings.base_url).hostname or "")
     return match[1] if match else DEFAULT_REGION

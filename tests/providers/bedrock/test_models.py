@@ -16,6 +16,7 @@ from gateway.providers.bedrock.families import find_family
     [
         ("https://bedrock-runtime.us-east-1.amazonaws.com", False),
         ("https://bedrock-runtime-fips.us-east-1.amazonaws.com", False),
+        ("https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com", False),
         ("https://bedrock.proxy.example.com", True),
         ("http://127.0.0.1:8000", True),
     ],

@@ -112,6 +112,10 @@ def test_half_of_the_credentials_is_a_mistake() -> None:
         ({"region": "eu-west-1"}, "eu-west-1"),
         ({"base_url": "https://bedrock-runtime.ap-south-1.amazonaws.com"}, "ap-south-1"),
         ({"base_url": "https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com"}, "us-gov-west-1"),
+        (
+            {"base_url": "https://vpce-1-2.bedrock-runtime.eu-west-3.vpce.amazonaws.com"},
+            "eu-west-3",
+        ),
         ({"base_url": "https://proxy.example.com"}, "us-east-1"),
     ],
 )
