@@ -250,4 +250,4 @@ def _build_upstream(settings: ProviderSettings) -> Upstream:
         from gateway.providers.demo import answer
 
         return Upstream(settings, provider.build_headers, InProcessAdapter(answer))
-    return Upstream(settings, provider.build_headers)
+    return Upstream(settings, provider.build_headers, sign=provider.build_signer(settings))

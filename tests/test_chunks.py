@@ -100,3 +100,15 @@ def test_the_size_counts_all_text() -> None:
     gathering.add([chunk({"content": "x"}), chunk({"reasoning": "xx"}), chunk({"refusal": "xxx"})])
     gathering.add([chunk({"tool_calls": [call]})])
     assert gathering.size == 10
+
+
+def test_lists_that_come_in_pieces_are_joined() -> None:
+    gathering = Gathering()
+    first, second = {"signature": "a"}, {"signature": "b"}
+    gathering.add([chunk({"thinking_blocks": [first]}), chunk({"content": "x"})])
+    gathering.add([chunk({"thinking_blocks": [second], "citations": [{"start": 0}]})])
+    said = gathering.to_completion()["choices"][0]["message"]
+    assert said["thinking_blocks"] == [first, second]
+    assert said["citations"] == [{"start": 0}]
+    assert gathering.is_whole
+    assert gathering.size > 20

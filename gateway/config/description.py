@@ -38,7 +38,12 @@ _OLLAMA_SETTINGS = (
 _SHOWN_CHARACTERS = 4
 _LENGTH_TO_SHOW_ANY = 24
 _KEY_PREFIX = re.compile(r"(?:sk|gw)[-_]")
-_ELSEWHERE = frozenset(name for kind in KINDS.values() for name in kind.variables.values())
+_SECRET_SETTINGS = ("access_key_id", "secret_access_key", "session_token")
+_ELSEWHERE = frozenset(
+    variable
+    for kind in KINDS.values()
+    for variable in (*kind.variables.values(), *kind.further_variables.values())
+)
 """Variables that are shown as settings of a provider."""
 
 
@@ -134,6 +139,11 @@ def _describe_provider(provider: ProviderSettings, origins: Mapping[str, str]) -
         shown["api_version"] = provider.api_version
     if provider.kind == "ollama":
         shown.update((name, getattr(provider, name)) for name in _OLLAMA_SETTINGS)
+    if provider.region:
+        shown["region"] = provider.region
+    for name in _SECRET_SETTINGS:
+        if getattr(provider, name):
+            shown[name] = mask_secret(getattr(provider, name))
     described = {name: _leaf(value, origins, f"{where}.{name}") for name, value in shown.items()}
     described["timeouts"] = {
         field.name: _leaf(

@@ -45,6 +45,10 @@ _PROVIDER_SETTINGS: dict[str, Callable[[str], Any]] = {
     "api_key": values.parse_credential,
     "ad_token": values.parse_credential,
     "api_version": values.parse_api_version,
+    "region": values.parse_region,
+    "access_key_id": values.parse_credential,
+    "secret_access_key": values.parse_credential,
+    "session_token": values.parse_credential,
 }
 """How the variables of ``gateway.kinds`` are read, by the setting of a provider they stand for."""
 
@@ -59,7 +63,7 @@ VARIABLES = (
     *(
         Variable(name, "", _PROVIDER_SETTINGS[setting])
         for kind in KINDS.values()
-        for setting, name in kind.variables.items()
+        for setting, name in {**kind.variables, **kind.further_variables}.items()
     ),
     Variable("MAX_RETRIES", "2", values.parse_integer(0)),
     Variable("FALLBACK_MODEL", "", str),

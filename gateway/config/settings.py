@@ -88,6 +88,12 @@ class ProviderSettings:
     """Seconds a model may take to load, where the provider tells that it does."""
 
     overflow_while_loading: bool = False
+    region: str | None = None
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    """With the two before, what signs requests where there is no API key."""
+
     models: Mapping[str, ModelSettings] = field(default_factory=dict)
 
     @property

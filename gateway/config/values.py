@@ -219,6 +219,13 @@ def parse_api_version(text: str) -> str:
     return text
 
 
+def parse_region(text: str) -> str:
+    """Check the name of a cloud's region, which becomes part of a host's name."""
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", text):
+        raise ValueError(f"{text!r} is not the name of a region; write e.g. eu-central-1")
+    return text
+
+
 def parse_header_name(text: str) -> str:
     """Check the name of a header; what frames a message is not for the configuration."""
     if not _HEADER_NAME.fullmatch(text):
