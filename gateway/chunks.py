@@ -13,9 +13,12 @@ from gateway.types import ChatCompletion, Chunk, Usage
 
 _CONTENT = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call")
 _TEXTS = ("reasoning_content", "reasoning", "refusal")
+_LISTS = ("thinking_blocks", "content_blocks")
+"""What Anthropic wants back as it was, each block whole."""
+
 _CHUNK_FIELDS = {"id", "object", "created", "model", "choices", "usage", "obfuscation"}
 _CHOICE_FIELDS = {"index", "delta", "logprobs", "finish_reason"}
-_DELTA_FIELDS = {"role", *_CONTENT}
+_DELTA_FIELDS = {"role", *_CONTENT, *_LISTS}
 _TOOL_CALL_FIELDS = {"index", "id", "type", "function"}
 
 
@@ -137,6 +140,7 @@ class _Choice:
         self.size = 0
         self.content: list[str] = []
         self.texts: dict[str, list[str]] = {}
+        self.lists: dict[str, list[Any]] = {}
         self.tool_calls: dict[int, dict[str, Any]] = {}
         self.function_call: dict[str, Any] | None = None
         self.logprobs: dict[str, Any] | None = None
@@ -160,6 +164,10 @@ class _Choice:
             if delta.get(name):
                 self.texts.setdefault(name, []).append(delta[name])
                 self.size += len(delta[name])
+        for name in _LISTS:
+            if isinstance(delta.get(name), list):
+                self.lists.setdefault(name, []).extend(delta[name])
+                self.size += sum(len(str(block)) for block in delta[name])
         if _unknown(delta, _DELTA_FIELDS):
             is_known = False
         for call in delta.get("tool_calls") or ():
@@ -186,6 +194,7 @@ class _Choice:
             "content": content if content or not says_otherwise else None,
             "refusal": None,
             **texts,
+            **self.lists,
         }
         if calls:
             message["tool_calls"] = calls

@@ -9,13 +9,12 @@ import secrets
 from typing import Any
 
 from gateway.errors import UpstreamError
-from gateway.providers.anthropic.thinking import build_call_id, read_thinking_blocks
+from gateway.providers.anthropic.thinking import THINKING, build_call_id
 from gateway.providers.anthropic.tools import ToolPlan
 from gateway.serialization import dumps, dumps_ascii
 
 Block = dict[str, Any]
 
-THINKING = ("thinking", "redacted_thinking")
 _TRANSLATED = frozenset(("text", "tool_use", *THINKING))
 
 
@@ -27,10 +26,17 @@ def says_more(blocks: list[Block]) -> bool:
     return any(block.get("type") not in _TRANSLATED or block.get("citations") for block in blocks)
 
 
+def build_content_blocks(blocks: list[Block], model: str) -> list[Block]:
+    """Return an answer's blocks for the next turn, the thinking in them with the model's name."""
+    return [
+        {**block, "model": model} if block.get("type") in THINKING else block for block in blocks
+    ]
+
+
 def build_call(block: Block, thinking: list[Block], index: int, plan: ToolPlan) -> dict[str, Any]:
     """Return the fields of a message for a ``tool_use`` block, without its arguments.
 
-    ``thinking`` came before it, and is carried by the call's id.
+    ``thinking`` are the signed blocks before it, which the call's id carries.
     """
     name = block.get("name")
     if not isinstance(name, str) or not name:
@@ -41,7 +47,7 @@ def build_call(block: Block, thinking: list[Block], index: int, plan: ToolPlan) 
     call_id = block.get("id")
     if not isinstance(call_id, str) or not call_id:
         call_id = f"toolu_{secrets.token_hex(12)}"
-    call_id = build_call_id(call_id, read_thinking_blocks(thinking))
+    call_id = build_call_id(call_id, thinking)
     return {
         "tool_calls": [{"index": index, "id": call_id, "type": "function", "function": function}]
     }

@@ -17,15 +17,15 @@ from gateway.providers.anthropic.answer import (
     read_refusal,
 )
 from gateway.providers.anthropic.blocks import (
-    THINKING,
     Block,
     build_arguments,
     build_call,
+    build_content_blocks,
     dump_input,
     says_more,
 )
 from gateway.providers.anthropic.errors import build_stream_error
-from gateway.providers.anthropic.thinking import read_thinking_blocks
+from gateway.providers.anthropic.thinking import THINKING, sign_blocks
 from gateway.serialization import loads_lenient
 from gateway.types import Chunk, ChunkChoice
 
@@ -172,8 +172,8 @@ class MessageReader:
                 written = dump_input(block["input"])
                 return [self._chunk(fields) for fields in self._build_piece(place, written)]
         if kind in THINKING:
-            self._carried.append(block)
-            signed = read_thinking_blocks([block])
+            signed = sign_blocks([block], self._answer.target.model)
+            self._carried += signed
             return [self._chunk({"thinking_blocks": signed})] if signed else []
         return []
 
@@ -201,7 +201,8 @@ class MessageReader:
             last["refusal"] = refusal
         blocks = [self._blocks[place] for place in sorted(self._blocks)]
         if says_more(blocks):
-            last["content_blocks"] = blocks
+            model = self._answer.target.model
+            last["content_blocks"] = build_content_blocks(blocks, model)
         end = build_end(stop_reason, self._answer, was_called=bool(self._call_indexes))
         choice: Any = {"index": self._index, "delta": last, **end}
         usage = build_chunk(self._answer, [])

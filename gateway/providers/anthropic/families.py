@@ -23,7 +23,8 @@ class Family:
     tokens. ``may_disable``: ``thinking: disabled`` is accepted. ``efforts`` are the levels of
     ``output_config.effort``, from low to high. ``sampling``: with ``one``, either
     ``temperature`` or ``top_p``. ``prefill``: the last message may be the assistant's.
-    ``late_system``: system messages may stand between others. ``max_output`` is in tokens.
+    ``late_system``: system messages may stand between others. ``binds_thinking``: thinking holds
+    only with all that was before it. ``max_output`` is in tokens.
     """
 
     thinking: Thinking
@@ -35,6 +36,7 @@ class Family:
     prefill: bool = False
     json_schema: bool = True
     late_system: bool = False
+    binds_thinking: bool = False
     max_output: int = 128_000
 
 
@@ -48,8 +50,9 @@ _NEWEST = Family(
     efforts=_ALL_EFFORTS,
     forced_tool=False,
     late_system=True,
+    binds_thinking=True,
 )
-_ADAPTIVE_ALWAYS = replace(_NEWEST, forced_tool=True)
+_ADAPTIVE_ALWAYS = replace(_NEWEST, forced_tool=True, binds_thinking=False)
 _ADAPTIVE_ON = replace(_ADAPTIVE_ALWAYS, may_disable=True)
 _ADAPTIVE_OFF = replace(_ADAPTIVE_ON, thinks_by_default=False)
 _4_6 = replace(_ADAPTIVE_OFF, efforts=_UP_TO_MAX, sampling="without_thinking", late_system=False)
@@ -84,7 +87,7 @@ def _choose(line: str, version: tuple[int, int]) -> Family:
     if line in ("fable", "mythos"):
         return _ADAPTIVE_ALWAYS if version == (5, 0) else _NEWEST
     if version > (5, 0):
-        return _ADAPTIVE_ALWAYS if line == "haiku" else _NEWEST
+        return replace(_NEWEST, forced_tool=line == "haiku")
     if version == (5, 0):
         return replace(_ADAPTIVE_ON, late_system=line == "opus")
     if version >= (4, 7):

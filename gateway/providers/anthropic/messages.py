@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gateway.providers.anthropic.assistant import build_assistant_blocks
+from gateway.providers.anthropic.assistant import Notes, build_assistant_blocks
 from gateway.providers.anthropic.content import Block, build_blocks, with_cache_control
 from gateway.providers.anthropic.families import Family
 from gateway.providers.anthropic.thinking import parse_call_id
@@ -31,25 +31,24 @@ class Conversation(NamedTuple):
     dropped: list[str]
 
 
-def build_conversation(messages: list[Message], family: Family) -> Conversation:
+def build_conversation(messages: list[Message], family: Family, model: str) -> Conversation:
     """Return a conversation; raises ``InvalidRequestError`` for what can't be sent at all.
 
     System messages that follow others stay where they are, if the model takes them there:
     after a user's message, and before an assistant's or last. Else they join the first.
-    System messages alone are what the user says.
+    System messages alone are what the user says. ``model`` is the provider's name of it.
     """
     built: list[Message] = []
     system: list[Block] = []
-    dropped: dict[str, None] = {}
-    function_ids: dict[str, str] = {}
+    notes = Notes(model)
     for place, message in enumerate(messages):
         param = f"messages[{place}]"
         role = message["role"]
         if message.get("name") and role not in ("tool", "function"):
-            dropped["messages.name"] = None
+            notes.dropped["messages.name"] = None
         if role == "assistant" and message.get("function_call"):
-            function_ids[message["function_call"]["name"]] = f"function_call_{place}"
-        blocks = _build_blocks(message, param, dropped, function_ids)
+            notes.function_ids[message["function_call"]["name"]] = f"function_call_{place}"
+        blocks = _build_blocks(message, param, notes)
         if role in ("system", "developer"):
             if built and family.late_system and _may_stand_here(messages, place):
                 _append(built, "system", blocks)
@@ -66,42 +65,33 @@ def build_conversation(messages: list[Message], family: Family) -> Conversation:
     if not built and system:
         built, system = [{"role": "user", "content": system}], []
     _check_ends(built, family)
-    return Conversation(built, _join(system), list(dropped))
+    return Conversation(built, _join(system), list(notes.dropped))
 
 
-def _build_blocks(
-    message: Message, param: str, dropped: dict[str, None], function_ids: dict[str, str]
-) -> list[Block]:
-    """Return the blocks of any message.
-
-    ``function_ids`` are the ids that calls of the older form (``function_call``), which
-    have none, were given by their functions' names.
-    """
+def _build_blocks(message: Message, param: str, notes: Notes) -> list[Block]:
     role = message["role"]
     if role == "assistant":
-        blocks = build_assistant_blocks(message, param, dropped, function_ids)
+        blocks = build_assistant_blocks(message, param, notes)
     elif role in ("tool", "function"):
-        return [_build_result(message, param, dropped, function_ids)]
+        return [_build_result(message, param, notes)]
     else:
-        blocks = build_blocks(message["content"], f"{param}.content", dropped)
+        blocks = build_blocks(message["content"], f"{param}.content", notes.dropped)
     if blocks and message.get("cache_control"):
         blocks[-1] = with_cache_control(blocks[-1], message)
     return blocks
 
 
-def _build_result(
-    message: Message, param: str, dropped: dict[str, None], function_ids: dict[str, str]
-) -> Block:
+def _build_result(message: Message, param: str, notes: Notes) -> Block:
     if message["role"] == "function":
-        call_id = function_ids.get(message["name"], "function_call")
+        call_id = notes.function_ids.get(message["name"], "function_call")
     else:
-        call_id = parse_call_id(message["tool_call_id"]).id
+        call_id = parse_call_id(message["tool_call_id"], notes.model).id
     result: Block = {"type": "tool_result", "tool_use_id": call_id}
     content = message.get("content")
     if isinstance(content, str):
         result["content"] = content
     elif content:
-        result["content"] = build_blocks(content, f"{param}.content", dropped)
+        result["content"] = build_blocks(content, f"{param}.content", notes.dropped)
     if message.get("is_error") is not None:
         result["is_error"] = bool(message["is_error"])
     return with_cache_control(result, message)

@@ -14,6 +14,7 @@ from gateway.errors import InvalidRequestError, RequestTooLargeError
 from gateway.providers.anthropic.answer import begin_answer
 from gateway.providers.anthropic.chat import AnthropicChat
 from gateway.providers.anthropic.content import Block
+from gateway.providers.anthropic.earlier_thinking import agree
 from gateway.providers.anthropic.families import family_of
 from gateway.providers.anthropic.fields import (
     SERVICE_TIERS,
@@ -39,16 +40,17 @@ MAX_BYTES_OF_ALL_CHOICES = 64 * 1024 * 1024
 
 def build_chat(request: ChatRequest, target: Target) -> AnthropicChat:
     """Translate a request; raises ``InvalidRequestError`` with ``param``."""
-    request, own_tools = _part_tools(request)
-    check_chat_request(request)
+    own_tools = _list_own_tools(request)
+    check_chat_request(_with_functions_for(own_tools, request))
     refuse_unsupported(request)
     family = family_of(target.model)
-    conversation = build_conversation(request["messages"], family)
+    conversation = build_conversation(request["messages"], family, target.model)
     max_tokens = choose_max_tokens(request, family)
     reasoning = build_reasoning(request, family, max_tokens)
     plan = build_tool_plan(request, own_tools, family)
-    if reasoning.is_budgeted and (plan.is_forced or _lacks_thinking(conversation.messages)):
-        reasoning = reasoning.without()
+    messages, reasoning, betas = agree(
+        conversation.messages, reasoning, family, is_forced=plan.is_forced
+    )
     answer_format = build_format(request, plan, family, reasoning)
     plan = answer_format.plan
     sampling, dropped_sampling = build_sampling(request, family, reasoning)
@@ -73,14 +75,14 @@ def build_chat(request: ChatRequest, target: Target) -> AnthropicChat:
     body = {
         "model": target.model,
         "max_tokens": max_tokens,
-        "messages": conversation.messages,
+        "messages": messages,
         **{name: part for name, part in parts.items() if part},
         **sampling,
         **pick_own_fields(request),
         **({"stream": True} if streamed else {}),
     }
     return AnthropicChat(
-        requests=_build_requests(body, _build_headers(request), n),
+        requests=_build_requests(body, _build_headers(request, betas), n),
         dropped_params=[
             *list_dropped(request),
             *conversation.dropped,
@@ -94,13 +96,22 @@ def build_chat(request: ChatRequest, target: Target) -> AnthropicChat:
     )
 
 
-def _part_tools(request: ChatRequest) -> tuple[ChatRequest, list[dict[str, Any]]]:
-    """Return the request without Anthropic's own tools, which OpenAI's API knows nothing of."""
+def _list_own_tools(request: ChatRequest) -> list[dict[str, Any]]:
     tools = request.get("tools")
-    own = [tool for tool in tools if is_own_tool(tool)] if isinstance(tools, list) else []
-    if not own:
-        return request, []
-    return {**request, "tools": [tool for tool in tools or () if tool not in own]}, own
+    return [tool for tool in tools if is_own_tool(tool)] if isinstance(tools, list) else []
+
+
+def _with_functions_for(own_tools: list[dict[str, Any]], request: ChatRequest) -> ChatRequest:
+    """Return what can be checked: OpenAI's API knows nothing of Anthropic's own tools."""
+    if not own_tools:
+        return request
+    functions = [
+        {"type": "function", "function": {"name": tool.get("name") or tool["type"]}}
+        if tool in own_tools
+        else tool
+        for tool in request["tools"]
+    ]
+    return {**request, "tools": functions}
 
 
 def build_request(
@@ -116,17 +127,6 @@ def build_request(
         ) from None
 
 
-def _lacks_thinking(messages: list[dict[str, Any]]) -> bool:
-    """Tell whether the turn under way called tools without its thinking, which is lost.
-
-    Models that are given a budget then refuse to think on (Anthropic's documentation).
-    """
-    if len(messages) < 2 or messages[-1]["content"][0].get("type") != "tool_result":
-        return False
-    first: Block = messages[-2]["content"][0]
-    return first.get("type") not in ("thinking", "redacted_thinking")
-
-
 def _add_instruction(system: str | list[Block] | None, instruction: str | None) -> Any:
     if instruction is None:
         return system
@@ -135,15 +135,13 @@ def _add_instruction(system: str | list[Block] | None, instruction: str | None) 
     return f"{system}\n\n{instruction}" if system else instruction
 
 
-def _build_headers(request: ChatRequest) -> dict[str, str]:
+def _build_headers(request: ChatRequest, needed: tuple[str, ...]) -> dict[str, str]:
     """Return the header for ``anthropic_beta``: names of features, as a list or with commas."""
-    betas = request.get("anthropic_beta")
-    if not betas:
-        return {}
-    names = betas if isinstance(betas, list) else [betas]
+    betas = request.get("anthropic_beta") or ()
+    names = [*(betas if isinstance(betas, list | tuple) else [betas]), *needed]
     if not all(isinstance(name, str) and re.fullmatch(r"[\w.,-]+", name) for name in names):
         raise unsupported_value("anthropic_beta", "`anthropic_beta` must hold names of features.")
-    return {"anthropic-beta": ",".join(names)}
+    return {"anthropic-beta": ",".join(names)} if names else {}
 
 
 def _build_requests(

@@ -3,7 +3,8 @@
 Within a turn that calls tools Anthropic wants its thinking back verbatim, with signatures
 (its documentation of thinking). A message carries the blocks as ``thinking_blocks``. Clients that
 drop what OpenAI's API doesn't know keep the ids of tool calls, so that an id carries the blocks
-before its call as well: ``<id>~<base64 of the deflated JSON>``. Must not know requests.
+before its call as well: ``<id>~<base64 of the deflated JSON>``. A signature holds for one model,
+which stands beside it. Must not know requests.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Any, NamedTuple
 from gateway.serialization import dumps, loads_lenient
 
 Block = dict[str, Any]
+
+THINKING = ("thinking", "redacted_thinking")
 
 MAX_CARRIED = 16 * 1024
 """Longest id in characters; blocks that need more are in ``thinking_blocks`` alone."""
@@ -36,7 +39,7 @@ class CallId(NamedTuple):
 
 
 def build_call_id(call_id: str, blocks: Sequence[Block]) -> str:
-    """Return an id for clients that carries ``blocks``, where they are short enough."""
+    """Return an id for clients that carries signed ``blocks``, where they are short enough."""
     if not blocks:
         return call_id
     try:
@@ -47,34 +50,51 @@ def build_call_id(call_id: str, blocks: Sequence[Block]) -> str:
     return carried if len(carried) <= MAX_CARRIED else call_id
 
 
-def parse_call_id(carried: str) -> CallId:
-    """Take an id apart; ids of other providers are written with the characters allowed here."""
+def parse_call_id(carried: str, model: str) -> CallId:
+    """Take an id apart; ids of other providers are written with the characters allowed here.
+
+    ``model`` is asked now: blocks of another one are left out.
+    """
     call_id, mark, packed = carried.partition(_MARK)
-    blocks = _unpack(packed) if mark else None
-    if blocks is None:
-        call_id, blocks = carried, []
+    found = _unpack(packed) if mark else None
+    if found is None:
+        call_id, found = carried, []
+    blocks = read_thinking_blocks(found, model)
     if _WRONG_CHARACTERS.search(call_id):
         digest = hashlib.sha256(call_id.encode("utf-8", "replace")).hexdigest()[:8]
         call_id = f"{_WRONG_CHARACTERS.sub('_', call_id)}_{digest}"
     return CallId(call_id, blocks)
 
 
-def read_thinking_blocks(blocks: Any) -> list[Block]:
-    """Return those of ``blocks`` that Anthropic signed: others it refuses."""
+def sign_blocks(blocks: Sequence[Block], model: str) -> list[Block]:
+    """Return those of an answer's blocks that are signed thinking, with the model's name."""
+    return [{**block, "model": model} for block in blocks if _is_signed(block)]
+
+
+def read_thinking_blocks(blocks: Any, model: str) -> list[Block]:
+    """Return those of ``blocks`` that ``model`` signed, as it sent them: others it refuses.
+
+    Blocks that don't say whose they are count as its own.
+    """
     if not isinstance(blocks, list):
         return []
-    return [block for block in blocks if _is_signed(block)]
+    return [
+        {name: value for name, value in block.items() if name != "model"}
+        for block in blocks
+        if _is_signed(block) and block.get("model", model) == model
+    ]
 
 
 def _unpack(packed: str) -> list[Block] | None:
     try:
         inflater = zlib.decompressobj()
         data = inflater.decompress(base64.urlsafe_b64decode(packed), MAX_INFLATED)
-        parsed = loads_lenient(data)
+        parsed = loads_lenient(data) if inflater.eof else None
     except (ValueError, zlib.error):
         return None
-    blocks = read_thinking_blocks(parsed)
-    return blocks if blocks and len(blocks) == len(parsed) else None
+    if not isinstance(parsed, list) or not all(map(_is_signed, parsed)):
+        return None
+    return parsed
 
 
 def _is_signed(block: Any) -> bool:

@@ -57,7 +57,7 @@ def build_tool_plan(request: ChatRequest, own_tools: list[Tool], family: Family)
         definitions = [(f"functions[{i}]", {}, f) for i, f in enumerate(request["functions"])]
         choice = _read_function_call(request.get("function_call"))
     else:
-        given = enumerate(request.get("tools") or ())
+        given = [each for each in enumerate(request.get("tools") or ()) if not is_own_tool(each[1])]
         definitions = [(f"tools[{i}].function", t, _read_tool(t, f"tools[{i}]")) for i, t in given]
         choice, definitions = _read_choice(request.get("tool_choice"), definitions)
     tools = [_build_tool(*definition, family, dropped) for definition in definitions]

@@ -9,9 +9,15 @@ from typing import Any
 
 from gateway.errors import UpstreamError
 from gateway.providers.anthropic.answer import Answer, build_end, build_usage, read_refusal
-from gateway.providers.anthropic.blocks import Block, build_call, dump_input, says_more
+from gateway.providers.anthropic.blocks import (
+    Block,
+    build_call,
+    build_content_blocks,
+    dump_input,
+    says_more,
+)
 from gateway.providers.anthropic.errors import build_stream_error
-from gateway.providers.anthropic.thinking import read_thinking_blocks
+from gateway.providers.anthropic.thinking import THINKING, sign_blocks
 from gateway.serialization import loads_lenient
 from gateway.types import ChatCompletion
 
@@ -50,7 +56,7 @@ def _build_choice(message: dict[str, Any], blocks: list[Block], answer: Answer) 
 
 def _build_message(blocks: list[Block], answer: Answer) -> tuple[dict[str, Any], bool]:
     """Return OpenAI's message, and whether it has calls."""
-    plan = answer.plan
+    plan, model = answer.plan, answer.target.model
     texts: list[str] = []
     thoughts: list[str] = []
     thinking: list[Block] = []
@@ -77,17 +83,17 @@ def _build_message(blocks: list[Block], answer: Answer) -> tuple[dict[str, Any],
                 one["function"]["arguments"] = arguments
                 del one["index"]
                 calls.append(one)
-        if kind in ("thinking", "redacted_thinking"):
-            thinking.append(block)
+        if kind in THINKING:
+            thinking += sign_blocks([block], model)
     if calls:
         fields["tool_calls"] = calls
     if any(thoughts):
         fields["reasoning_content"] = "".join(thoughts)
-    signed = read_thinking_blocks(blocks)
+    signed = sign_blocks(blocks, model)
     if signed:
         fields["thinking_blocks"] = signed
     if says_more(blocks):
-        fields["content_blocks"] = blocks
+        fields["content_blocks"] = build_content_blocks(blocks, model)
     was_called = bool(calls) or "function_call" in fields
     content = "".join(texts)
     shown = content if content or not was_called else None
