@@ -67,4 +67,8 @@ def dump_input(value: Any) -> str:
     try:
         return dumps(value).decode()
     except (TypeError, UnicodeEncodeError):
+        pass
+    try:
         return dumps_ascii(value).decode()
+    except RecursionError:
+        raise UpstreamError("The provider sent a tool call that can't be read.") from None

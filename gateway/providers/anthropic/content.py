@@ -48,8 +48,15 @@ def build_blocks(content: Any, param: str, dropped: dict[str, None]) -> list[Blo
 
 
 def with_cache_control(block: Block, hinting: Mapping[str, Any]) -> Block:
-    """Return the block with the ``cache_control`` of what it was made of, if there is one."""
+    """Return the block with the ``cache_control`` of what it was made of, if there is one.
+
+    OpenAI's own hint, ``prompt_cache_breakpoint``, says the same.
+    """
     hint = hinting.get("cache_control")
+    breakpoint_ = hinting.get("prompt_cache_breakpoint")
+    if not hint and isinstance(breakpoint_, dict):
+        ttl = breakpoint_.get("ttl")
+        hint = {"type": "ephemeral", **({"ttl": ttl} if ttl in ("5m", "1h") else {})}
     return {**block, "cache_control": hint} if hint else block
 
 

@@ -15,7 +15,7 @@ from gateway.providers.anthropic.schema import fit_schema
 from gateway.providers.anthropic.tools import ToolPlan
 from gateway.serialization import dumps
 from gateway.types import ChatRequest
-from gateway.validation.fields import unsupported_value
+from gateway.validation.fields import unsupported_value, wrong_value
 
 JSON_TOOL = "json_answer"
 
@@ -58,8 +58,16 @@ def build_format(
         )
     if schema is None:
         return Format(plan, instruction=_IN_WORDS.format(kind="object"))
-    text = _IN_WORDS.format(kind="value") + " It must fit this schema: " + dumps(schema).decode()
+    text = _IN_WORDS.format(kind="value") + " It must fit this schema: " + _dump(schema)
     return Format(plan, instruction=text, dropped=("response_format.json_schema",))
+
+
+def _dump(schema: dict[str, Any]) -> str:
+    try:
+        return dumps(schema).decode()
+    except TypeError:
+        param = "response_format.json_schema.schema"
+        raise wrong_value(param, f"`{param}` is nested too deeply.") from None
 
 
 def _add_tool(plan: ToolPlan, schema: dict[str, Any], description: str | None) -> ToolPlan:

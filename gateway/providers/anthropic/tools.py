@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.providers.anthropic.families import Family
-from gateway.providers.anthropic.schema import fit_schema
+from gateway.providers.anthropic.schema import MAX_OPTIONAL, MAX_UNIONS, fit_schema
 from gateway.types import ChatRequest
 from gateway.validation.fields import unsupported_value, wrong_value
 
 Tool = dict[str, Any]
 
 _OWN_TYPE = re.compile(r"[a-z0-9_]+_20\d{6}|mcp_toolset")
+MAX_STRICT_TOOLS = 20
+
 _KEPT = ("cache_control", "defer_loading", "input_examples", "eager_input_streaming")
 """What only Anthropic knows of a tool."""
 
@@ -60,7 +62,10 @@ def build_tool_plan(request: ChatRequest, own_tools: list[Tool], family: Family)
         given = [each for each in enumerate(request.get("tools") or ()) if not is_own_tool(each[1])]
         definitions = [(f"tools[{i}].function", t, _read_tool(t, f"tools[{i}]")) for i, t in given]
         choice, definitions = _read_choice(request.get("tool_choice"), definitions)
-    tools = [_build_tool(*definition, family, dropped) for definition in definitions]
+    tools = [_build_tool(*definition) for definition in definitions]
+    strict = [t[2].get("strict") is True for t in definitions]
+    if any(strict) and not _hold_to_schemas(tools, strict, family):
+        dropped["tools.function.strict"] = None
     if not tools and not own_tools:
         return ToolPlan()
     if request.get("parallel_tool_calls") is False or legacy:
@@ -85,9 +90,7 @@ def _read_tool(tool: Tool, param: str) -> Tool:
     return function
 
 
-def _build_tool(
-    param: str, tool: Tool, function: Tool, family: Family, dropped: dict[str, None]
-) -> Tool:
+def _build_tool(param: str, tool: Tool, function: Tool) -> Tool:
     built: Tool = {"name": function["name"]}
     if function.get("description"):
         built["description"] = function["description"]
@@ -96,13 +99,32 @@ def _build_tool(
         name = f"{param}.parameters.type"
         raise wrong_value(name, f'`{name}` must be "object".')
     built["input_schema"] = schema
-    if function.get("strict"):
-        fit = fit_schema(schema) if family.json_schema and schema["properties"] else None
-        if fit is None:
-            dropped["tools.function.strict"] = None
-        else:
-            built |= {"input_schema": fit.schema, "strict": True}
     return built | {name: (tool | function)[name] for name in _KEPT if name in tool | function}
+
+
+def _hold_to_schemas(tools: list[Tool], strict: list[bool], family: Family) -> bool:
+    """Make those of ``tools`` strict that are to be; False where some of them can't be.
+
+    Anthropic limits how many there are, and what is loose in all of them together.
+    """
+    if not family.json_schema:
+        return False
+    count = optional = unions = 0
+    for tool, is_strict in zip(tools, strict, strict=True):
+        fit = fit_schema(_closed_if_empty(tool["input_schema"])) if is_strict else None
+        if fit is None:
+            continue
+        optional, unions = optional + fit.optional, unions + fit.unions
+        if count == MAX_STRICT_TOOLS or optional > MAX_OPTIONAL or unions > MAX_UNIONS:
+            return False
+        count += 1
+        tool |= {"input_schema": fit.schema, "strict": True}
+    return count == sum(strict)
+
+
+def _closed_if_empty(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema of an object without properties as one that is closed: nothing fits it."""
+    return schema if schema["properties"] else {**schema, "additionalProperties": False}
 
 
 def _read_choice(

@@ -264,6 +264,10 @@ def test_hints_for_the_cache_pass_through() -> None:
     part = {"type": "text", "text": "long", "cache_control": CACHE}
     (message,) = sent_messages({"role": "user", "content": [part]})
     assert message["content"] == [part]
+    hint = {"mode": "explicit", "ttl": "24h"}
+    part = {"type": "text", "text": "long", "prompt_cache_breakpoint": hint}
+    (message,) = sent_messages({"role": "user", "content": [part]})
+    assert message["content"] == [{**texts("long")[0], "cache_control": {"type": "ephemeral"}}]
     (message,) = sent_messages({**HI, "cache_control": CACHE})
     assert message["content"] == [{**texts("hi")[0], "cache_control": CACHE}]
     *_, answer = sent_messages(HI, called("a"), result("a", cache_control=CACHE))

@@ -141,6 +141,15 @@ def test_a_real_call_beside_the_answers_tool_stays_one() -> None:
         {"type": "array", "prefixItems": [{"type": "string"}]},
         {"type": "array", "items": {"type": "object", "patternProperties": {"a": {}}}},
         {"type": "array", "items": True},
+        {"allOf": [CITY, CITY]},
+        {**CITY, "anyOf": [CITY]},
+        {"anyOf": [CITY], "oneOf": [CITY]},
+        {**CITY, "minProperties": "some"},
+        {"$defs": {"a": {**CITY, "anyOf": 1}}, "$ref": "#/$defs/a"},
+        {"$defs": {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"},
+        {"type": "array", "items": {"$ref": "#"}},
+        {"type": "object", "properties": {str(i): {"type": "string"} for i in range(25)}},
+        {"type": "array", "items": {"anyOf": [{"anyOf": [{"anyOf": [CITY] * 17}] * 17}] * 2}},
     ],
 )
 def test_schemas_that_cannot_be_made_fit(schema: Any) -> None:
@@ -169,6 +178,21 @@ def test_a_schema_is_made_fit_at_every_depth() -> None:
     }
 
 
+def test_a_format_that_the_model_is_not_held_to_is_told_in_words() -> None:
+    fit = fit_schema({"type": "string", "format": "binary"})
+    assert fit is not None
+    assert fit.schema == {"type": "string", "description": '{"format":"binary"}'}
+    assert fit_schema({"type": "string", "format": "date"}) is not None
+
+
+def test_a_schema_nested_too_deeply_is_refused() -> None:
+    deep: dict[str, Any] = {"type": "array"}
+    for _ in range(300):
+        deep = {"type": "array", "items": deep}
+    found = refusal(UNFORCED, response_format=json_schema(deep))
+    assert found.param == "response_format.json_schema.schema"
+
+
 json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
@@ -182,6 +206,9 @@ json = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["type", "properties", "items", "oneOf"]), json))
+KEYWORDS = ["type", "properties", "items", "oneOf", "$defs", "required", "format", "minItems"]
+
+
+@given(st.dictionaries(st.sampled_from(KEYWORDS), json))
 def test_no_schema_breaks_the_fitting(schema: dict[str, Any]) -> None:
     fit_schema(schema)

@@ -126,3 +126,29 @@ def test_a_choice_among_anthropics_own_tools() -> None:
     body = sent(tools=[own, TIME], tool_choice=choice)
     assert body["tool_choice"] == {"type": "tool", "name": "web_search"}
     assert sent(tools=[own], tool_choice="auto")["tool_choice"] == {"type": "auto"}
+
+
+def strict_tool(name: str, properties: dict[str, Any], required: Any = ()) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "required": list(required)}
+    function = {"name": name, "parameters": schema, "strict": True}
+    return {"type": "function", "function": function}
+
+
+@pytest.mark.parametrize(
+    ("tools", "held"),
+    [
+        ([strict_tool(f"f{i}", {"a": {"type": "string"}}, "a") for i in range(20)], 20),
+        ([strict_tool(f"f{i}", {"a": {"type": "string"}}, "a") for i in range(21)], 20),
+        ([strict_tool("f", {str(i): {} for i in range(20)}), strict_tool("g", {"a": {}})], 2),
+        ([strict_tool(n, {str(i): {} for i in range(20)}) for n in "fg"], 1),
+        ([strict_tool("f", {"a": {"type": ["string", "null"]}}, "a")] * 1, 1),
+        ([strict_tool("f", {})], 1),
+        ([strict_tool("f", {"a": {"type": "object"}}, "a"), strict_tool("g", {})], 1),
+    ],
+)
+def test_as_many_tools_are_strict_as_anthropic_takes(tools: Any, held: int) -> None:
+    body = sent(tools=tools)
+    assert sum(tool.get("strict", False) for tool in body["tools"]) == held
+    assert len(body["tools"]) == len(tools)
+    lost = [] if held == len(tools) else ["tools.function.strict"]
+    assert dropped(tools=tools) == lost
