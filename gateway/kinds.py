@@ -249,6 +249,11 @@ KINDS: dict[str, Kind] = {
         {"base_url": "OPENAI_BASE_URL", "api_key": "OPENAI_API_KEY"},
         default_path="/v1",
     ),
+    "anthropic": Kind(
+        "gateway.providers.anthropic:Anthropic",
+        "https://api.anthropic.com",
+        {"base_url": "ANTHROPIC_BASE_URL", "api_key": "ANTHROPIC_API_KEY"},
+    ),
     "azure": Kind(
         "gateway.providers.azure:Azure",
         None,

@@ -92,8 +92,6 @@ _PREFIX = "GATEWAY_"
 _WITHOUT_EFFECT = {
     "TOKEN_RATE_LIMIT": "token limits",
     "USAGE_RETENTION_DAYS": "usage records",
-    "ANTHROPIC_API_KEY": "Anthropic provider",
-    "ANTHROPIC_BASE_URL": "Anthropic provider",
     "GEMINI_API_KEY": "Gemini provider",
     "GEMINI_BASE_URL": "Gemini provider",
 }
