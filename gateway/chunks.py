@@ -15,8 +15,8 @@ _CONTENT = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls"
 _TEXTS = ("reasoning_content", "reasoning", "refusal")
 _CHUNK_FIELDS = {"id", "object", "created", "model", "choices", "usage", "obfuscation"}
 _CHOICE_FIELDS = {"index", "delta", "logprobs", "finish_reason"}
-_DELTA_FIELDS = {"role", *_CONTENT}
-_TOOL_CALL_FIELDS = {"index", "id", "type", "function"}
+_DELTA_FIELDS = {"role", "extra_content", *_CONTENT}
+_TOOL_CALL_FIELDS = {"index", "id", "type", "function", "extra_content"}
 
 
 def has_content(chunk: Chunk) -> bool:
@@ -141,6 +141,7 @@ class _Choice:
         self.function_call: dict[str, Any] | None = None
         self.logprobs: dict[str, Any] | None = None
         self.finish_reason: str | None = None
+        self.extra_content: Any = None
         self.more: dict[str, Any] = {}
 
     def add(self, choice: Any) -> bool:
@@ -160,6 +161,7 @@ class _Choice:
             if delta.get(name):
                 self.texts.setdefault(name, []).append(delta[name])
                 self.size += len(delta[name])
+        self.extra_content = delta.get("extra_content") or self.extra_content
         if _unknown(delta, _DELTA_FIELDS):
             is_known = False
         for call in delta.get("tool_calls") or ():
@@ -191,6 +193,8 @@ class _Choice:
             message["tool_calls"] = calls
         if self.function_call:
             message["function_call"] = self.function_call
+        if self.extra_content:
+            message["extra_content"] = self.extra_content
         return {
             "index": self.index,
             "message": message,

@@ -45,6 +45,7 @@ class Kind(NamedTuple):
     (with an API version: of ``versioned_path``). ``variables`` are the variables of the
     environment by the setting they stand for: one of them implies a provider of the kind's
     own name. ``own_settings`` are settings that only some kinds of provider take.
+    ``regional_url`` is used instead of ``base_url`` where a ``region`` is set.
     """
 
     implementation: str
@@ -54,6 +55,7 @@ class Kind(NamedTuple):
     own_settings: tuple[str, ...] = ()
     quirks: Quirks | None = None
     versioned_path: str = ""
+    regional_url: str = ""
 
 
 _OPENAI = "gateway.providers.openai:OpenAI"
@@ -281,6 +283,26 @@ KINDS: dict[str, Kind] = {
             ),
             reasoning_field="reasoning_content",
         ),
+    ),
+    "gemini": Kind(
+        "gateway.providers.gemini:Gemini",
+        "https://generativelanguage.googleapis.com/v1beta",
+        {"base_url": "GEMINI_BASE_URL", "api_key": "GEMINI_API_KEY"},
+        default_path="/v1beta",
+    ),
+    "vertex": Kind(
+        "gateway.providers.gemini:Vertex",
+        "https://aiplatform.googleapis.com/v1beta1",
+        {
+            "base_url": "VERTEX_BASE_URL",
+            "api_key": "VERTEX_API_KEY",
+            "project": "VERTEX_PROJECT",
+            "region": "VERTEX_REGION",
+            "credentials_file": "VERTEX_CREDENTIALS_FILE",
+        },
+        default_path="/v1beta1",
+        own_settings=("project", "region", "credentials_file"),
+        regional_url="https://{region}-aiplatform.googleapis.com/v1beta1",
     ),
     **COMPATIBLE_KINDS,
     DEMO_KIND: Kind("gateway.providers.demo:Demo", f"demo://{DEMO_MODEL}"),

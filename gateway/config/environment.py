@@ -45,6 +45,9 @@ _PROVIDER_SETTINGS: dict[str, Callable[[str], Any]] = {
     "api_key": values.parse_credential,
     "ad_token": values.parse_credential,
     "api_version": values.parse_api_version,
+    "project": values.parse_cloud_name,
+    "region": values.parse_region,
+    "credentials_file": str,
 }
 """How the variables of ``gateway.kinds`` are read, by the setting of a provider they stand for."""
 
@@ -79,6 +82,8 @@ VARIABLES = (
     Variable("GRACEFUL_TIMEOUT", "25", values.parse_seconds),
     Variable("PING_AFTER", "15", values.parse_seconds),
     Variable("MAX_REQUEST_BYTES", "32 MiB", values.parse_size),
+    Variable("IMAGE_FETCHING", "on", values.parse_switch),
+    Variable("IMAGE_NETWORKS", "", values.parse_list(values.parse_network)),
     Variable("GATEWAY_CONFIG", "", str),
 )
 
@@ -90,8 +95,6 @@ _WITHOUT_EFFECT = {
     "USAGE_RETENTION_DAYS": "usage records",
     "ANTHROPIC_API_KEY": "Anthropic provider",
     "ANTHROPIC_BASE_URL": "Anthropic provider",
-    "GEMINI_API_KEY": "Gemini provider",
-    "GEMINI_BASE_URL": "Gemini provider",
 }
 
 

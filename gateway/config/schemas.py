@@ -141,6 +141,9 @@ class ProviderSchema(StrictSchema):
     max_retries = Value(read_integer(0))
     load_timeout = Value(read_seconds)
     overflow_while_loading = Value(read_switch)
+    project = Value(read_text(values.parse_cloud_name))
+    region = Value(read_text(values.parse_region))
+    credentials_file = Value(read_text(str))
     models = Entries(Settings(ModelSchema), check_model_name)
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
