@@ -153,8 +153,6 @@ def _check_head(exchange: HttpExchange, kinds: Sequence[str]) -> None:
     media_type = _media_type(exchange)
     if not media_type.startswith(tuple(kinds)):
         raise FetchError("is of another type")
-    if exchange.headers.get("content-encoding", "identity").lower() != "identity":
-        raise FetchError("comes compressed, which was not asked for")
 
 
 def _media_type(exchange: HttpExchange) -> str:

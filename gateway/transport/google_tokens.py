@@ -53,20 +53,19 @@ def check_google_auth(settings: ProviderSettings) -> None:
 def _load(settings: ProviderSettings) -> Any:
     import google.auth
     from google.auth.exceptions import GoogleAuthError
+    from google.oauth2.service_account import Credentials
 
     try:
         if settings.credentials_file is not None:
-            credentials, _ = google.auth.load_credentials_from_file(  # type: ignore[no-untyped-call]
+            return Credentials.from_service_account_file(  # type: ignore[no-untyped-call]
                 settings.credentials_file, scopes=_SCOPES
             )
-        else:
-            credentials, _ = google.auth.default(scopes=_SCOPES)
+        return google.auth.default(scopes=_SCOPES)[0]
     except (GoogleAuthError, OSError, ValueError) as error:
         raise UpstreamError(
             f"The provider `{settings.name}` has no credentials that can be used.",
             should_retry=False,
         ) from error
-    return credentials
 
 
 def _renew(credentials: Any) -> None:

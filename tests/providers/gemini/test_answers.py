@@ -267,7 +267,7 @@ def test_log_probabilities_are_openais() -> None:
         ],
         "refusal": None,
     }
-    asked = {"logprobs": True, "top_logprobs": 2}
+    asked: dict[str, Any] = {"logprobs": True, "top_logprobs": 2}
     assert read_whole(answer, ask(**asked))["choices"][0]["logprobs"] == expected
     chunks = read(answer, call=ask(**asked, stream=True))
     assert chunks[0]["choices"][0]["logprobs"] == expected
