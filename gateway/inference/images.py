@@ -1,6 +1,6 @@
-"""Images that a message only links to, put in their place where the provider takes no links.
+"""Images and files that a message only links to, put in their place for providers without links.
 
-Knows where OpenAI's messages hold images. Must not know any one provider's format,
+Knows where OpenAI's messages hold them. Must not know any one provider's format,
 nor how anything is fetched.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Generator
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.errors import InvalidRequestError
 from gateway.providers.base import Provider
@@ -21,11 +21,24 @@ MAX_BYTES_OF_ALL = 40 * 1024 * 1024
 _UNTOLD_TYPES = ("", "application/octet-stream", "binary/octet-stream")
 """Where a server doesn't know what it has, the bytes tell."""
 
-_KINDS = ("image/", "application/octet-stream", "binary/octet-stream")
+_PLACES = {
+    "image_url": ("url", ("image/", *_UNTOLD_TYPES[1:])),
+    "file": ("file_data", ("application/pdf", "text/plain", *_UNTOLD_TYPES[1:])),
+}
+"""By a part's type: the field that may be a link, and of what types what it leads to may be."""
+
+
+class _Link(NamedTuple):
+    """A link in the ``field`` of a part's ``kind``, and the types of what it may lead to."""
+
+    kind: str
+    field: str
+    media_types: tuple[str, ...]
+    url: str
 
 
 class LinkedImages:
-    """The linked images of one request, each fetched once however often it is tried.
+    """What one request links to, each fetched once however often it is tried.
 
     Without a ``fetcher`` links are left as they are.
     """
@@ -54,24 +67,24 @@ class LinkedImages:
             if not isinstance(content, list):
                 continue
             for position, part in enumerate(content):
-                url = _url_of(part)
-                if url is None or not provider.needs_fetching(url):
+                link = _find_link(part)
+                if link is None or not provider.needs_fetching(link.url):
                     continue
-                param = f"messages[{place}].content[{position}].image_url.url"
-                data_uri = yield from self._iter_get(url, param, watch)
+                param = f"messages[{place}].content[{position}].{link.kind}.{link.field}"
+                data_uri = yield from self._iter_get(link, param, watch)
                 if changed[place] is message:
                     changed[place] = {**message, "content": list(content)}
-                image = {**part["image_url"], "url": data_uri}
-                changed[place]["content"][position] = {**part, "image_url": image}
+                held = {**part[link.kind], link.field: data_uri}
+                changed[place]["content"][position] = {**part, link.kind: held}
         return {**request, "messages": changed} if changed != messages else request
 
-    def _iter_get(self, url: str, param: str, watch: Watch) -> Generator[list[Chunk], None, str]:
-        if url in self._known:
-            return self._known[url]
+    def _iter_get(self, link: _Link, param: str, watch: Watch) -> Generator[list[Chunk], None, str]:
+        if link.url in self._known:
+            return self._known[link.url]
         if len(self._known) >= MAX_LINKS:
             raise _refused(param, f"is one of more than {MAX_LINKS} that are only linked to")
         assert self._fetcher is not None
-        fetching = self._fetcher.iter_fetch(url, _KINDS, watch)
+        fetching = self._fetcher.iter_fetch(link.url, link.media_types, watch)
         try:
             while True:
                 try:
@@ -86,20 +99,26 @@ class LinkedImages:
             fetching.close()
         self._size += len(fetched.content)
         if self._size > MAX_BYTES_OF_ALL:
-            raise _refused(param, f"makes all linked images larger than {MAX_BYTES_OF_ALL} bytes")
+            raise _refused(
+                param, f"makes all that is linked to larger than {MAX_BYTES_OF_ALL} bytes"
+            )
         media_type = "" if fetched.media_type in _UNTOLD_TYPES else fetched.media_type
         data = base64.b64encode(fetched.content).decode("ascii")
-        self._known[url] = f"data:{media_type};base64,{data}"
-        return self._known[url]
+        self._known[link.url] = f"data:{media_type};base64,{data}"
+        return self._known[link.url]
 
 
-def _url_of(part: Any) -> str | None:
-    image = part.get("image_url") if isinstance(part, dict) else None
-    url = image.get("url") if isinstance(image, dict) else None
-    return url if isinstance(url, str) else None
+def _find_link(part: Any) -> _Link | None:
+    """Return what a part may link to; it may be wrong yet."""
+    kind = part.get("type") if isinstance(part, dict) else None
+    if not isinstance(kind, str) or kind not in _PLACES or not isinstance(part.get(kind), dict):
+        return None
+    field, media_types = _PLACES[kind]
+    url = part[kind].get(field)
+    return _Link(kind, field, media_types, url) if isinstance(url, str) else None
 
 
 def _refused(param: str, reason: str) -> InvalidRequestError:
     return InvalidRequestError(
-        f"The image at `{param}` {reason}.", param=param, code="invalid_image_url"
+        f"What `{param}` links to {reason}.", param=param, code="invalid_image_url"
     )

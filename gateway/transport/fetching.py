@@ -40,7 +40,7 @@ _Network = IPv4Network | IPv6Network
 
 
 class FetchError(Exception):
-    """What was named can't be fetched; the message completes "The image …" and names no address."""
+    """What was named can't be fetched; the message is what is to be said of it, without address."""
 
 
 class Fetched(NamedTuple):

@@ -65,11 +65,12 @@ def _build_model(model: dict[str, Any], door: Door) -> ModelInfo:
 
 
 def _read_capabilities(name: str, model: dict[str, Any]) -> frozenset[str] | None:
-    """Return what a model is known to do; None where its methods and name don't tell."""
+    """Return what a model is known to do; None where its methods and name don't tell.
+
+    Vertex AI tells no methods, but names its models alike.
+    """
     methods = model.get("supportedGenerationMethods")
-    if not isinstance(methods, list):
-        return None
-    if "generateContent" not in methods:
+    if isinstance(methods, list) and "generateContent" not in methods:
         return frozenset({"embedding"} if "embedContent" in methods else ())
     if not name.startswith("gemini-") or any(part in name for part in _NOT_CHATTING):
         return None

@@ -13,12 +13,19 @@ from gateway.errors import GatewayError
 from gateway.providers.base import ProviderDefaults
 from gateway.providers.gemini import media
 from gateway.providers.gemini.chat import GeminiChat
+from gateway.providers.gemini.counting import build_token_count, parse_token_count
 from gateway.providers.gemini.embeddings import GeminiEmbeddings, build_embeddings
 from gateway.providers.gemini.errors import parse_error
 from gateway.providers.gemini.models import build_model_list, find_model, parse_model_list
 from gateway.providers.gemini.paths import GEMINI_API, VERTEX_AI, Door
 from gateway.providers.gemini.request import build_chat
-from gateway.types import ChatRequest, EmbeddingsRequest, ModelInfo, UpstreamRequest
+from gateway.types import (
+    ChatRequest,
+    EmbeddingsRequest,
+    ModelInfo,
+    NativeRequest,
+    UpstreamRequest,
+)
 
 _TOKEN = "Bearer "
 
@@ -49,6 +56,14 @@ class Gemini(ProviderDefaults):
     def build_embeddings(self, request: EmbeddingsRequest, target: Target) -> GeminiEmbeddings:
         """Translate an embeddings request; raises ``InvalidRequestError`` with ``param``."""
         return build_embeddings(request, target, self.door)
+
+    def build_token_count(self, request: NativeRequest, target: Target) -> UpstreamRequest | None:
+        """Return the request for the count of a prompt's tokens; raises as ``build_chat`` does."""
+        return build_token_count(request, target, self.door)
+
+    def parse_token_count(self, body: bytes) -> int:
+        """Parse that count; raises ``UpstreamError``."""
+        return parse_token_count(body)
 
     def build_model_list(self) -> UpstreamRequest:
         """Return the request for all models."""
