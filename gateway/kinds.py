@@ -289,6 +289,7 @@ KINDS: dict[str, Kind] = {
         "https://generativelanguage.googleapis.com/v1beta",
         {"base_url": "GEMINI_BASE_URL", "api_key": "GEMINI_API_KEY"},
         default_path="/v1beta",
+        own_settings=("allow_client_options",),
     ),
     "vertex": Kind(
         "gateway.providers.gemini:Vertex",
@@ -301,7 +302,7 @@ KINDS: dict[str, Kind] = {
             "credentials_file": "VERTEX_CREDENTIALS_FILE",
         },
         default_path="/v1beta1",
-        own_settings=("project", "region", "credentials_file"),
+        own_settings=("project", "region", "credentials_file", "allow_client_options"),
         regional_url="https://{region}-aiplatform.googleapis.com/v1beta1",
     ),
     **COMPATIBLE_KINDS,

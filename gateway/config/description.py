@@ -35,7 +35,7 @@ _OLLAMA_SETTINGS = (
     "load_timeout",
     "overflow_while_loading",
 )
-_CLOUD_SETTINGS = ("project", "region", "credentials_file")
+_CLOUD_SETTINGS = ("project", "region", "credentials_file", "allow_client_options")
 _SHOWN_CHARACTERS = 4
 _LENGTH_TO_SHOW_ANY = 24
 _KEY_PREFIX = re.compile(r"(?:sk|gw)[-_]")

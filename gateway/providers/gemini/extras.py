@@ -49,22 +49,35 @@ _OF_CONFIG = frozenset(
         "topK",
     }
 )
+_OF_OTHERS = frozenset(
+    {"cachedContent", "routingConfig", "modelSelectionConfig", "modelArmorConfig"}
+)
+"""What names things that are the gateway's, or goes to other models than were asked for."""
+
+_OPEN_TOOLS = frozenset(
+    {"googleSearch", "googleMaps", "codeExecution", "urlContext", "enterpriseWebSearch"}
+)
+"""Tools that read nothing of the gateway's own."""
+
 _NOT_FOR_CLIENTS = frozenset({"contents", "model", "systemInstruction"})
 _UNDERSCORE = re.compile(r"_([a-z])")
 
 
-def add_extras(body: dict[str, Any], request: ChatRequest) -> None:
+def add_extras(body: dict[str, Any], request: ChatRequest, *, all_allowed: bool) -> None:
     """Add a request's Gemini settings to ``body``; raises ``InvalidRequestError``.
 
     What OpenAI's parameters have said already can't be said again in other words.
+    Unless ``all_allowed``, nothing that is the gateway's own can be named.
     """
     if NAMES.isdisjoint(request):
         return
     for param, name, value in _iter_given(request):
         if name in _NOT_FOR_CLIENTS:
             raise unsupported_parameter(param, f"`{param}` is made of OpenAI's parameters.")
+        _check_allowed(name, value, param, all_allowed)
         if name == "generationConfig":
             for inner, setting in _camel_keys(_require_object(value, param)).items():
+                _check_allowed(inner, setting, f"{param}.{inner}", all_allowed)
                 _set(body, "generationConfig", inner, setting, f"{param}.{inner}")
         elif name in _OF_CONFIG:
             _set(body, "generationConfig", name, value, param)
@@ -96,6 +109,17 @@ def _iter_given(request: ChatRequest) -> list[tuple[str, str, Any]]:
         if name in request
     ]
     return [(param, name, value) for param, name, value in given if value is not None]
+
+
+def _check_allowed(name: str, value: Any, param: str, all_allowed: bool) -> None:
+    if all_allowed:
+        return
+    tools = value if name == "tools" and isinstance(value, list) else []
+    kinds = {_camel(kind) for tool in tools if isinstance(tool, dict) for kind in tool}
+    if name in _OF_OTHERS or not kinds <= _OPEN_TOOLS:
+        raise unsupported_parameter(
+            param, f"`{param}` names what this gateway does not let clients choose."
+        )
 
 
 def _set(body: dict[str, Any], section: str | None, name: str, value: Any, param: str) -> None:

@@ -34,13 +34,14 @@ def needs_fetching(url: str) -> bool:
     return scheme in ("http", "https") and not _is_googles(url)
 
 
-def build_image(url: str, param: str) -> Part:
+def build_image(url: str, param: str, *, may_name_files: bool) -> Part:
     """Return the part for an image: a data URI, a file at Google or in Cloud Storage.
 
-    Raises ``InvalidRequestError`` for anything else.
+    Raises ``InvalidRequestError`` for anything else, and for those files unless
+    ``may_name_files``: they are read with the gateway's own rights.
     """
     if _is_googles(url):
-        return _build_file_reference(url, url)
+        return _build_file_reference(url, url, param, may_name_files)
     if needs_fetching(url):
         raise unsupported_value(
             param,
@@ -58,10 +59,11 @@ def build_audio(audio: dict[str, Any], param: str) -> Part:
     return _build_inline(_AUDIO_TYPES[audio["format"]], audio["data"], f"{param}.data")
 
 
-def build_file(file: dict[str, Any], param: str) -> Part:
+def build_file(file: dict[str, Any], param: str, *, may_name_files: bool) -> Part:
     """Return the part for OpenAI's ``file``, with its data or an address at Google as its id.
 
-    ``file_data`` is a data URI, or base64 alone: then the name tells its type.
+    ``file_data`` is a data URI, or base64 alone: then the name tells its type. Raises
+    as ``build_image`` does.
     """
     filename, data, file_id = (file.get(name) for name in ("filename", "file_data", "file_id"))
     for name, value in (("filename", filename), ("file_data", data), ("file_id", file_id)):
@@ -73,7 +75,9 @@ def build_file(file: dict[str, Any], param: str) -> Part:
         media_type, content = _read_data_uri(data, f"{param}.file_data")
         return _build_inline(media_type or _guess_type(filename), content, f"{param}.file_data")
     if file_id and _is_googles(file_id):
-        return _build_file_reference(file_id, filename or file_id)
+        return _build_file_reference(
+            file_id, filename or file_id, f"{param}.file_id", may_name_files
+        )
     raise unsupported_value(
         f"{param}.file_id",
         f"`{param}` must hold the file itself as `file_data`, or as `file_id` the address of a "
@@ -94,7 +98,13 @@ def _is_googles(url: str) -> bool:
         return False
 
 
-def _build_file_reference(url: str, name: str) -> Part:
+def _build_file_reference(url: str, name: str, param: str, may_name_files: bool) -> Part:
+    if not may_name_files:
+        raise unsupported_value(
+            param,
+            f"`{param}` names a file at Google, which this gateway does not let clients do: "
+            "send the file itself as base64.",
+        )
     data = {"fileUri": url}
     media_type = _guess_type(urlsplit(name).path)
     if media_type:

@@ -36,6 +36,7 @@ def build_conversation(messages: list[Message], target: Target) -> Conversation:
     system: list[Part] = []
     dropped: dict[str, None] = {}
     calls = Calls(target)
+    may_name_files = target.provider.allow_client_options
     for position, message in enumerate(messages):
         param = f"messages[{position}]"
         role = message["role"]
@@ -46,10 +47,10 @@ def build_conversation(messages: list[Message], target: Target) -> Conversation:
         elif role == "assistant":
             _append(contents, "model", _build_assistant(message, param, calls))
         elif role in ("tool", "function"):
-            result, media = _build_result(message, param, calls, dropped)
+            result, media = _build_result(message, param, calls, dropped, may_name_files)
             _append_result(contents, result, media, calls)
         else:
-            parts = _build_parts(message["content"], f"{param}.content", dropped)
+            parts = _build_parts(message["content"], f"{param}.content", dropped, may_name_files)
             contents.append({"role": "user", "parts": parts or [{"text": ""}]})
     if not contents:
         return Conversation([{"role": "user", "parts": system}], None, list(dropped))
@@ -102,7 +103,11 @@ def _build_assistant(message: Message, param: str, calls: Calls) -> list[Part]:
 
 
 def _build_result(
-    message: Message, param: str, calls: Calls, dropped: dict[str, None]
+    message: Message,
+    param: str,
+    calls: Calls,
+    dropped: dict[str, None],
+    may_name_files: bool,
 ) -> tuple[Part, list[Part]]:
     """Return a call's result, and those of its images that have to be told apart from it."""
     content = message.get("content")
@@ -110,7 +115,7 @@ def _build_result(
     if isinstance(content, list):
         others = [part for part in content if part["type"] not in ("text", "refusal")]
         if others:
-            media = _build_parts(others, f"{param}.content", dropped)
+            media = _build_parts(others, f"{param}.content", dropped, may_name_files)
     text = "\n".join(part["text"] for part in _build_texts(content))
     return calls.build_result(message, text, media)
 
@@ -123,7 +128,9 @@ def _build_texts(content: Any) -> list[Part]:
     return [{"text": text} for text in texts if text]
 
 
-def _build_parts(content: Any, param: str, dropped: dict[str, None]) -> list[Part]:
+def _build_parts(
+    content: Any, param: str, dropped: dict[str, None], may_name_files: bool
+) -> list[Part]:
     if isinstance(content, str):
         return _build_texts(content)
     parts: list[Part] = []
@@ -134,9 +141,12 @@ def _build_parts(content: Any, param: str, dropped: dict[str, None]) -> list[Par
         elif part["type"] == "image_url":
             if part["image_url"].get("detail") in ("low", "high", "original"):
                 dropped["messages.content.image_url.detail"] = None
-            parts.append(build_image(part["image_url"]["url"], f"{place}.image_url.url"))
+            url = part["image_url"]["url"]
+            place = f"{place}.image_url.url"
+            parts.append(build_image(url, place, may_name_files=may_name_files))
         elif part["type"] == "input_audio":
             parts.append(build_audio(part["input_audio"], f"{place}.input_audio"))
         else:
-            parts.append(build_file(part["file"], f"{place}.file"))
+            file = part["file"]
+            parts.append(build_file(file, f"{place}.file", may_name_files=may_name_files))
     return parts

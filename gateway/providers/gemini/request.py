@@ -72,7 +72,7 @@ def build_chat(request: ChatRequest, target: Target, door: Door) -> GeminiChat:
     if config:
         body["generationConfig"] = config
     body.update(options.build_service_tier(request))
-    extras.add_extras(body, request)
+    extras.add_extras(body, request, all_allowed=target.provider.allow_client_options)
     streamed = bool(request.get("stream"))
     method = ":streamGenerateContent?alt=sse" if streamed else ":generateContent"
     return GeminiChat(

@@ -127,7 +127,9 @@ def test_thoughts_and_refusals_of_earlier_turns_are_told() -> None:
     ],
 )
 def test_parts_of_every_kind(part: Any, sent_part: Any) -> None:
-    assert sent_contents({"role": "user", "content": [part]})[0]["parts"] == [sent_part]
+    trusting = target(allow_client_options=True)
+    contents = sent_contents({"role": "user", "content": [part]}, asked_target=trusting)
+    assert contents[0]["parts"] == [sent_part]
 
 
 @pytest.mark.parametrize(
@@ -144,6 +146,8 @@ def test_parts_of_every_kind(part: Any, sent_part: Any) -> None:
         ({"type": "image_url", "image_url": {"url": "data:image/png;base64,A"}}, "image_url.url"),
         ({"type": "file", "file": {"file_id": "file-1"}}, "file.file_id"),
         ({"type": "file", "file": {"file_id": "https://evil.example/files/1"}}, "file.file_id"),
+        ({"type": "image_url", "image_url": {"url": "gs://b/kiwi.jpg"}}, "image_url.url"),
+        ({"type": "file", "file": {"file_id": "gs://b/a.pdf"}}, "file.file_id"),
         ({"type": "file", "file": {"file_data": 3}}, "file.file_data"),
         (
             {"type": "input_audio", "input_audio": {"data": "!", "format": "mp3"}},

@@ -194,6 +194,7 @@ def test_thinking_can_be_set_in_googles_words(asked: dict[str, Any]) -> None:
 
 def test_what_only_google_can_say_passes_through() -> None:
     body = sent(
+        target(allow_client_options=True),
         extra_body={
             "google": {
                 "cached_content": "cachedContents/1",
@@ -355,3 +356,31 @@ def test_vertex_finds_models_in_a_project_or_without_one(settings: Any, path: st
 
 def test_request_is_checked_first() -> None:
     assert refusal(messages=[{**HI, "role": "nobody"}]).param == "messages[0].role"
+
+
+@pytest.mark.parametrize(
+    "google",
+    [
+        {"cached_content": "cachedContents/1"},
+        {"cachedContent": "cachedContents/1"},
+        {"routing_config": {}},
+        {"generation_config": {"model_selection_config": {}}},
+        {"tools": [{"file_search": {}}]},
+        {"tools": [{"codeExecution": {}}, {"retrieval": {}}]},
+    ],
+)
+def test_what_is_the_gateways_own_is_not_for_clients(google: dict[str, Any]) -> None:
+    error = refusal(extra_body={"google": google})
+    assert error.code == "unsupported_parameter"
+    assert (error.param or "").startswith("extra_body.google.")
+    assert refusal(cached_content="cachedContents/1").param == "cached_content"
+    assert sent(target(allow_client_options=True), extra_body={"google": google})
+
+
+def test_tools_that_read_nothing_of_the_gateways_are_for_everyone() -> None:
+    tools: list[dict[str, Any]] = [
+        {"google_search": {}},
+        {"codeExecution": {}},
+        {"url_context": {}},
+    ]
+    assert sent(extra_body={"google": {"tools": tools}})["tools"] == tools
