@@ -25,7 +25,8 @@ def build_logprobs(result: Any) -> dict[str, Any] | None:
 def _build_top(tops: Any, position: int) -> list[dict[str, Any]]:
     if not isinstance(tops, list) or position >= len(tops) or not isinstance(tops[position], dict):
         return []
-    entries = map(_build_entry, tops[position].get("candidates") or ())
+    candidates = tops[position].get("candidates")
+    entries = map(_build_entry, candidates if isinstance(candidates, list) else ())
     return [entry for entry in entries if entry is not None]
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
 from google.genai import types
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.errors import (
     GatewayError,
@@ -15,7 +18,7 @@ from gateway.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from gateway.providers.gemini import finish
+from gateway.providers.gemini import Gemini, finish
 from gateway.providers.gemini.signatures import parse_id
 from tests.providers.gemini.asking import (
     TIME,
@@ -31,6 +34,7 @@ from tests.providers.gemini.asking import (
     read_pieces,
     read_until_error,
     read_whole,
+    target,
     text,
     tool_calls,
     usage,
@@ -357,3 +361,59 @@ def test_whole_request_out_of_time_is_never_an_end() -> None:
     pieces = _broken(encode(piece(part("a"), reason="STOP")), error)
     with pytest.raises(UpstreamTimeoutError):
         list(ask(stream=True).iter_chunks(pieces, 0))
+
+
+_NAMES = st.sampled_from(
+    [
+        "candidates", "content", "parts", "text", "thought", "thoughtSignature", "functionCall",
+        "name", "args", "id", "inlineData", "data", "mimeType", "finishReason", "index",
+        "promptFeedback", "blockReason", "usageMetadata", "promptTokenCount", "error", "code",
+        "message", "status", "details", "retryDelay", "violations", "logprobsResult",
+        "chosenCandidates", "topCandidates", "token", "logProbability",
+    ]
+)  # fmt: skip
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+_PARTS = st.lists(st.dictionaries(_NAMES, _ANYTHING, max_size=3), max_size=3)
+_CANDIDATES = st.fixed_dictionaries(
+    {},
+    optional={
+        "content": st.fixed_dictionaries({"parts": _PARTS}) | _ANYTHING,
+        "finishReason": st.just("STOP") | _ANYTHING,
+        "logprobsResult": st.fixed_dictionaries(
+            {
+                "chosenCandidates": st.just([{"token": "a"}]) | _ANYTHING,
+                "topCandidates": st.lists(st.fixed_dictionaries({"candidates": _ANYTHING}))
+                | _ANYTHING,
+            }
+        ),
+        "index": _ANYTHING,
+    },
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.dictionaries(_NAMES, _ANYTHING)
+    | st.fixed_dictionaries({"candidates": st.lists(_CANDIDATES, max_size=2)})
+    | st.fixed_dictionaries({"error": _ANYTHING})
+)
+def test_whatever_comes_is_an_answer_or_an_error(value: dict[str, Any]) -> None:
+    body = json.dumps(value).encode()
+    with contextlib.suppress(GatewayError):
+        ask(logprobs=True).parse_response(body)
+    with contextlib.suppress(GatewayError):
+        list(ask(logprobs=True, stream=True).iter_chunks(iter([b"data: %b\r\n\r\n" % body]), 0))
+    assert isinstance(Gemini().parse_error(400, {}, body, target()), GatewayError)
+
+
+@pytest.mark.parametrize("tops", [3, [3], [{"candidates": 3}], [{"candidates": [3, {}]}], []])
+def test_log_probabilities_that_are_none_are_left_out(tops: Any) -> None:
+    answer = piece(part("a"), reason="STOP")
+    result = {"chosenCandidates": [{"token": "a"}, {}, 3], "topCandidates": tops}
+    answer["candidates"][0]["logprobsResult"] = result
+    (entry,) = read_whole(answer, ask(logprobs=True))["choices"][0]["logprobs"]["content"]
+    assert (entry["token"], entry["top_logprobs"]) == ("a", [])
