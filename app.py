@@ -262,4 +262,4 @@ def _build_upstream(settings: ProviderSettings) -> Upstream:
     if settings.kind == "vertex" and not settings.api_keys and settings.project:
         check_google_auth(settings)
         return Upstream(settings, provider.build_headers, keys=GoogleTokens(settings))
-    return Upstream(settings, provider.build_headers)
+    return Upstream(settings, provider.build_headers, sign=provider.build_signer(settings))

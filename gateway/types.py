@@ -165,6 +165,18 @@ class PassthroughRequest(NamedTuple):
     build_body: Callable[[str], bytes]
 
 
+class Signer(Protocol):
+    """Signs requests for a provider that has no key to show."""
+
+    def __call__(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Mapping[str, str]:
+        """Return the headers that are added to a request; raises ``GatewayError``.
+
+        ``headers`` are those that say what the body is; ``url`` is absolute, and quoted as sent.
+        """
+
+
 class ModelInfo(NamedTuple):
     """What a provider's own list tells of one of its models.
 

@@ -112,3 +112,15 @@ def test_what_providers_say_besides_is_kept_with_the_message_and_the_call() -> N
     assert said["extra_content"] == extra
     assert said["tool_calls"][0]["extra_content"] == extra
     assert gathering.is_whole
+
+
+def test_lists_that_come_in_pieces_are_joined() -> None:
+    gathering = Gathering()
+    first, second = {"signature": "a"}, {"signature": "b"}
+    gathering.add([chunk({"thinking_blocks": [first]}), chunk({"content": "x"})])
+    gathering.add([chunk({"thinking_blocks": [second], "citations": [{"start": 0}]})])
+    said = gathering.to_completion()["choices"][0]["message"]
+    assert said["thinking_blocks"] == [first, second]
+    assert said["citations"] == [{"start": 0}]
+    assert gathering.is_whole
+    assert gathering.size > 20

@@ -36,8 +36,11 @@ _PLAIN = (
     "max_retries",
     "load_timeout",
     "overflow_while_loading",
-    "project",
     "region",
+    "access_key_id",
+    "secret_access_key",
+    "session_token",
+    "project",
 )
 """Settings that are taken as they were read."""
 
@@ -134,14 +137,15 @@ class ProviderBuilder:
         filled = dict(entry)
         if entry["kind"] != name:
             return filled
-        for setting, variable in KINDS[name].variables.items():
+        row = KINDS[name]
+        for setting, variable in {**row.variables, **row.further_variables}.items():
             known = setting in entry or (setting == "api_key" and "api_keys" in entry)
             if variable in self.parsed and not known:
                 filled[setting] = self.parsed[variable]
                 self.origins[f"providers.{name}.{setting}"] = self._origin_of(variable)
         return filled
 
-    def _complete_base_url(self, name: str, kind: str, filled: Mapping[str, Any]) -> str:
+    def _complete_base_url(self, name: str, kind: str, filled: dict[str, Any]) -> str:
         row = KINDS[kind]
         base_url: str | None = filled.get("base_url")
         if base_url is None:
@@ -225,4 +229,6 @@ def choose_default(providers: Mapping[str, ProviderSettings]) -> str:
 def _wants_key(kind: str, base_url: str) -> bool:
     """Tell whether requests without a key are sure to be refused there."""
     row = KINDS[kind]
-    return "api_key" in row.variables and base_url == row.base_url and base_url[:6] == "https:"
+    can_sign = "secret_access_key" in row.own_settings
+    is_usual = base_url == row.base_url and base_url.startswith("https:")
+    return "api_key" in row.variables and is_usual and not can_sign

@@ -91,11 +91,14 @@ class ProviderSettings:
     project: str | None = None
     """The project in Google Cloud whose models are asked for."""
 
-    region: str | None = None
-    """Where in the provider's cloud the models run; None: wherever it likes."""
-
     credentials_file: str | None = None
     """A service account's key file; None: an API key, or what the machine itself has."""
+
+    region: str | None = None
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    """With the two before, what signs requests where there is no API key."""
 
     models: Mapping[str, ModelSettings] = field(default_factory=dict)
 

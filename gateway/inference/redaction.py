@@ -58,7 +58,9 @@ def redact(text: str, provider: ProviderSettings) -> str:
 def _secrets_of(provider: ProviderSettings) -> list[str]:
     """Return what must not be seen, the longest first: one may be a part of another."""
     values = [value.rpartition(" ")[2] for value in provider.headers.values()]
-    secrets = {secret for secret in (*provider.api_keys, *values) if len(secret) >= 4}
+    signing = (provider.access_key_id, provider.secret_access_key, provider.session_token)
+    known = (*provider.api_keys, *values, *filter(None, signing))
+    secrets = {secret for secret in known if len(secret) >= 4}
     return sorted(secrets, key=len, reverse=True)
 
 

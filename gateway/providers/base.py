@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from gateway.config.settings import Target
+from gateway.config.settings import ProviderSettings, Target
 from gateway.errors import GatewayError
 from gateway.types import (
     ChatCall,
@@ -18,6 +18,7 @@ from gateway.types import (
     ModelInfo,
     NativeRequest,
     PassthroughRequest,
+    Signer,
     UpstreamRequest,
 )
 
@@ -30,6 +31,18 @@ class Provider(Protocol):
 
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the headers that carry the credentials, and any other fixed ones."""
+
+    def build_signer(self, settings: ProviderSettings) -> Signer | None:
+        """Return what signs each request with its body; None where the headers above suffice.
+
+        Raises ``ConfigurationError`` where signing needs what is not installed.
+        """
+
+    def has_model_list(self, settings: ProviderSettings) -> bool:
+        """Tell whether ``build_model_list`` can be asked at ``base_url``.
+
+        Where it can't, the models named in the configuration are the list.
+        """
 
     def needs_model_info(self, request: ChatRequest) -> bool:
         """Tell whether building this request depends on the model's capabilities.
@@ -108,6 +121,14 @@ class ProviderDefaults:
     def speaks(self, dialect: str, target: Target) -> bool:
         """Tell that nothing but the provider's own API is spoken, which the gateway has not."""
         return False
+
+    def build_signer(self, settings: ProviderSettings) -> Signer | None:
+        """Return None: a key in a header is enough."""
+        return None
+
+    def has_model_list(self, settings: ProviderSettings) -> bool:
+        """Tell that there is a list."""
+        return True
 
     def needs_model_info(self, request: ChatRequest) -> bool:
         """Never: what a model can do is for the upstream to judge."""

@@ -108,6 +108,32 @@ def test_a_wrong_address_of_ollama_names_its_variable(place: Place) -> None:
     ]
 
 
+def test_a_key_of_bedrock_is_enough_and_a_region_alone_is_none(place: Place) -> None:
+    key, region = {"AWS_BEARER_TOKEN_BEDROCK": "key"}, {"AWS_REGION": "eu-west-1"}
+    plain = place.load(key).providers["bedrock"]
+    assert plain.base_url == "https://bedrock-runtime.us-east-1.amazonaws.com"
+    there = place.load({**key, **region}).providers["bedrock"]
+    assert there.base_url == "https://bedrock-runtime.eu-west-1.amazonaws.com"
+    assert list(place.load(region).providers) == ["demo"]
+
+
+def test_the_environment_fills_in_what_bedrock_signs_with(place: Place) -> None:
+    environ = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "x-1"}
+    yaml = "providers: {bedrock: {region: eu-west-1}}\n"
+    bedrock = place.load(environ, yaml).providers["bedrock"]
+    assert (bedrock.access_key_id, bedrock.secret_access_key) == ("AKIA", "secret")
+    assert bedrock.region == "eu-west-1"
+    assert "secret" not in repr(bedrock)
+    assert place.load({}, "providers: {bedrock: {}}\n").warnings == ()
+
+
+def test_a_region_is_no_part_of_another_address(place: Place) -> None:
+    (problem,) = place.problems(yaml='providers: {bedrock: {region: "evil.example/"}}\n')
+    assert "is not the name of a region" in problem
+    (problem,) = place.problems(yaml="providers: {openai: {session_token: x}}\n")
+    assert "only a provider of kind bedrock has this setting" in problem
+
+
 def test_looking_for_ollama_sees_whether_someone_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

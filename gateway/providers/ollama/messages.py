@@ -35,7 +35,7 @@ def build_messages(
         if role == "assistant":
             translated = _build_assistant(message, param, function_names)
         elif role == "tool":
-            translated = _build_tool_result(message, param, function_names, capabilities)
+            translated = _build_tool_result(message, param, function_names)
         elif role == "function":
             translated = {
                 "role": "tool",
@@ -120,20 +120,22 @@ def _build_call(function: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _build_tool_result(
-    message: Message, param: str, function_names: dict[str, str], capabilities: Capabilities
-) -> Message:
+def _build_tool_result(message: Message, param: str, function_names: dict[str, str]) -> Message:
     call_id = message["tool_call_id"]
-    translated: Message = {
+    if isinstance(message["content"], list):
+        for position, part in enumerate(message["content"]):
+            if part["type"] != "text":
+                raise unsupported_value(
+                    f"{param}.content[{position}].type",
+                    f"`{param}.content[{position}]` is no text, and this model's tools give only "
+                    "text: send it in a user's message.",
+                )
+    return {
         "role": "tool",
         "content": _join_text(message["content"]),
         "tool_name": function_names.get(call_id) or message["name"],
         "tool_call_id": call_id,
     }
-    images = _read_all_media(message["content"], f"{param}.content", capabilities)
-    if images:
-        translated["images"] = images
-    return translated
 
 
 def _build_input(
@@ -144,22 +146,16 @@ def _build_input(
     translated: Message = {"role": role, "content": _join_text(content)}
     if isinstance(content, str):
         return translated
-    media = _read_all_media(content, f"{param}.content", capabilities)
+    media = [
+        _read_media(part, f"{param}.content[{position}]", capabilities)
+        for position, part in enumerate(content)
+        if part["type"] != "text"
+    ]
     if any(_asks_for_detail(part) for part in content):
         dropped["messages.content.image_url.detail"] = None
     if media:
         translated["images"] = media
     return translated
-
-
-def _read_all_media(content: Any, param: str, capabilities: Capabilities) -> list[str]:
-    if isinstance(content, str):
-        return []
-    return [
-        _read_media(part, f"{param}[{position}]", capabilities)
-        for position, part in enumerate(content)
-        if part["type"] != "text"
-    ]
 
 
 def _read_media(part: dict[str, Any], param: str, capabilities: Capabilities) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from gateway.config.settings import Target
 from gateway.errors import GatewayError
+from gateway.providers.base import ProviderDefaults
 from gateway.providers.ollama.chat import OllamaChat
 from gateway.providers.ollama.completion import DIALECT as COMPLETIONS
 from gateway.providers.ollama.completion import OllamaCompletion, build_completion
@@ -38,7 +39,7 @@ from gateway.types import (
 )
 
 
-class Ollama:
+class Ollama(ProviderDefaults):
     """A ``gateway.providers.base.Provider``."""
 
     def speaks(self, dialect: str, target: Target) -> bool:

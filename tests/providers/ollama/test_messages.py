@@ -73,13 +73,3 @@ def test_result_of_a_forgotten_call_keeps_the_name_the_client_gives() -> None:
 def test_fields_that_sdks_send_back_with_an_answer_do_no_harm() -> None:
     echoed = assistant("42", refusal=None, annotations=[], audio=None, function_call=None)
     assert sent_messages(USER, echoed)[1] == {"role": "assistant", "content": "42"}
-
-
-def test_images_of_a_tools_result_go_with_it() -> None:
-    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-    built = sent_messages(
-        USER,
-        assistant(None, "a"),
-        {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "1"}, image]},
-    )
-    assert (built[2]["content"], built[2]["images"]) == ("1", ["AAAA"])
