@@ -18,8 +18,8 @@ _LISTS = ("annotations", "citations", "thinking_blocks", "content_blocks")
 
 _CHUNK_FIELDS = {"id", "object", "created", "model", "choices", "usage", "obfuscation"}
 _CHOICE_FIELDS = {"index", "delta", "logprobs", "finish_reason"}
-_DELTA_FIELDS = {"role", *_CONTENT, *_LISTS}
-_TOOL_CALL_FIELDS = {"index", "id", "type", "function"}
+_DELTA_FIELDS = {"role", "extra_content", *_CONTENT, *_LISTS}
+_TOOL_CALL_FIELDS = {"index", "id", "type", "function", "extra_content"}
 
 
 def has_content(chunk: Chunk) -> bool:
@@ -145,6 +145,7 @@ class _Choice:
         self.function_call: dict[str, Any] | None = None
         self.logprobs: dict[str, Any] | None = None
         self.finish_reason: str | None = None
+        self.extra_content: Any = None
         self.more: dict[str, Any] = {}
 
     def add(self, choice: Any) -> bool:
@@ -168,6 +169,7 @@ class _Choice:
             if isinstance(delta.get(name), list):
                 self.lists.setdefault(name, []).extend(delta[name])
                 self.size += len(str(delta[name]))
+        self.extra_content = delta.get("extra_content") or self.extra_content
         if _unknown(delta, _DELTA_FIELDS):
             is_known = False
         for call in delta.get("tool_calls") or ():
@@ -200,6 +202,8 @@ class _Choice:
             message["tool_calls"] = calls
         if self.function_call:
             message["function_call"] = self.function_call
+        if self.extra_content:
+            message["extra_content"] = self.extra_content
         return {
             "index": self.index,
             "message": message,

@@ -291,6 +291,27 @@ KINDS: dict[str, Kind] = {
             reasoning_field="reasoning_content",
         ),
     ),
+    "gemini": Kind(
+        "gateway.providers.gemini:Gemini",
+        "https://generativelanguage.googleapis.com/v1beta",
+        {"base_url": "GEMINI_BASE_URL", "api_key": "GEMINI_API_KEY"},
+        default_path="/v1beta",
+        own_settings=("allow_client_options",),
+    ),
+    "vertex": Kind(
+        "gateway.providers.gemini:Vertex",
+        "https://aiplatform.googleapis.com/v1beta1",
+        {
+            "base_url": "VERTEX_BASE_URL",
+            "api_key": "VERTEX_API_KEY",
+            "project": "VERTEX_PROJECT",
+            "region": "VERTEX_REGION",
+            "credentials_file": "VERTEX_CREDENTIALS_FILE",
+        },
+        default_path="/v1beta1",
+        own_settings=("project", "region", "credentials_file", "allow_client_options"),
+        regional_url="https://{region}-aiplatform.googleapis.com/v1beta1",
+    ),
     **COMPATIBLE_KINDS,
     "cohere": Kind(
         "gateway.providers.cohere:Cohere",

@@ -35,6 +35,7 @@ _OLLAMA_SETTINGS = (
     "load_timeout",
     "overflow_while_loading",
 )
+_CLOUD_SETTINGS = ("project", "credentials_file", "allow_client_options")
 _SHOWN_CHARACTERS = 4
 _LENGTH_TO_SHOW_ANY = 24
 _KEY_PREFIX = re.compile(r"(?:sk|gw)[-_]")
@@ -137,6 +138,7 @@ def _describe_provider(provider: ProviderSettings, origins: Mapping[str, str]) -
         shown["max_queue"] = provider.max_queue
     if provider.api_version:
         shown["api_version"] = provider.api_version
+    shown.update((name, value) for name in _CLOUD_SETTINGS if (value := getattr(provider, name)))
     if provider.kind == "ollama":
         shown.update((name, getattr(provider, name)) for name in _OLLAMA_SETTINGS)
     if provider.region:

@@ -49,6 +49,8 @@ _PROVIDER_SETTINGS: dict[str, Callable[[str], Any]] = {
     "access_key_id": values.parse_credential,
     "secret_access_key": values.parse_credential,
     "session_token": values.parse_credential,
+    "project": values.parse_cloud_name,
+    "credentials_file": str,
 }
 """How the variables of ``gateway.kinds`` are read, by the setting of a provider they stand for."""
 
@@ -83,6 +85,8 @@ VARIABLES = (
     Variable("GRACEFUL_TIMEOUT", "25", values.parse_seconds),
     Variable("PING_AFTER", "15", values.parse_seconds),
     Variable("MAX_REQUEST_BYTES", "32 MiB", values.parse_size),
+    Variable("IMAGE_FETCHING", "on", values.parse_switch),
+    Variable("IMAGE_NETWORKS", "", values.parse_list(values.parse_network)),
     Variable("GATEWAY_CONFIG", "", str),
 )
 
@@ -92,8 +96,6 @@ _PREFIX = "GATEWAY_"
 _WITHOUT_EFFECT = {
     "TOKEN_RATE_LIMIT": "token limits",
     "USAGE_RETENTION_DAYS": "usage records",
-    "GEMINI_API_KEY": "Gemini provider",
-    "GEMINI_BASE_URL": "Gemini provider",
 }
 
 

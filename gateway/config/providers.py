@@ -40,6 +40,7 @@ _PLAIN = (
     "access_key_id",
     "secret_access_key",
     "session_token",
+    "project",
 )
 """Settings that are taken as they were read."""
 
@@ -111,7 +112,8 @@ class ProviderBuilder:
         if "ad_token" in filled:
             token = {"Authorization": f"Bearer {filled['ad_token']}"}
             keys, filled["headers"] = (), {**token, **filled.get("headers", {})}
-        if not keys and _wants_key(kind, base_url) and "headers" not in filled:
+        has_others = "headers" in filled or "project" in filled
+        if not keys and _wants_key(kind, base_url) and not has_others:
             self.warnings.append(f"provider {name} has no API key; {base_url} will refuse it")
         if "max_retries" not in filled:
             filled["max_retries"] = self._retries_elsewhere(name)
@@ -121,7 +123,8 @@ class ProviderBuilder:
             base_url=base_url,
             api_keys=tuple(keys),
             timeouts=self._build_provider_timeouts(name, filled.get("timeouts", {})),
-            ca_bundle=self._find_ca_bundle(name, filled.get("ca_bundle")),
+            ca_bundle=self._find_file(name, "ca_bundle", filled),
+            credentials_file=self._find_file(name, "credentials_file", filled),
             models={
                 model: _build_model(settings)
                 for model, settings in filled.get("models", {}).items()
@@ -146,7 +149,7 @@ class ProviderBuilder:
         row = KINDS[kind]
         base_url: str | None = filled.get("base_url")
         if base_url is None:
-            if row.regional_url and "region" in filled:
+            if row.regional_url and filled.get("region", "global") != "global":
                 return row.regional_url.format(region=filled["region"])
             if row.base_url is None:
                 self._note_missing_address(name, kind)
@@ -160,12 +163,12 @@ class ProviderBuilder:
             self._note_problem(name, "base_url", message)
         return base_url
 
-    def _find_ca_bundle(self, name: str, ca_bundle: str | None) -> str | None:
-        if ca_bundle is None:
+    def _find_file(self, name: str, setting: str, filled: dict[str, Any]) -> str | None:
+        if setting not in filled:
             return None
-        path = self.directory / ca_bundle
+        path = self.directory / filled[setting]
         if not path.is_file():
-            self._note_problem(name, "ca_bundle", f"there is no file {str(path)!r}")
+            self._note_problem(name, setting, f"there is no file {str(path)!r}")
         return str(path)
 
     def _build_provider_timeouts(self, name: str, given: dict[str, float]) -> Timeouts:

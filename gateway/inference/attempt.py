@@ -15,10 +15,18 @@ from gateway.chunks import merge
 from gateway.config.settings import Settings, Target
 from gateway.errors import GatewayError, InvalidRequestError, UpstreamError
 from gateway.inference.catalog import Catalog
+from gateway.inference.images import LinkedImages
 from gateway.inference.redaction import redact_error
 from gateway.providers.base import Provider
 from gateway.routing import build_target_request
-from gateway.transport import Exchange, UnexpectedStatusError, Upstream, Watch, wait_any
+from gateway.transport import (
+    Exchange,
+    Fetcher,
+    UnexpectedStatusError,
+    Upstream,
+    Watch,
+    wait_any,
+)
 from gateway.types import (
     ChatRequest,
     Chunk,
@@ -47,6 +55,8 @@ class Backends:
     providers: Mapping[str, Provider]
     upstreams: Mapping[str, Upstream]
     catalog: Catalog
+    fetcher: Fetcher | None = None
+    """What fetches images that are only linked to; None: nothing does."""
 
 
 class Attempt(ABC):
@@ -126,14 +136,17 @@ class ChatAttempt(Attempt):
         first_byte: float,
         *,
         is_whole: bool,
+        images: LinkedImages,
     ) -> None:
         super().__init__(backends, target, watch, first_byte)
         self._request = request
+        self._images = images
         self._limit = MAX_GATHERED_BYTES if is_whole else None
 
     def _iter_batches(self) -> Iterator[list[Chunk]]:
         request, dropped = build_target_request(self._request, self.target)
         request, untranslated = self._translated(request)
+        request = yield from self._images.iter_put_in(request, self._provider, self._watch)
         info = None
         if self._provider.needs_model_info(request):
             info = self._backends.catalog.model_info(self.target)

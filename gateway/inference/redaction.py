@@ -14,7 +14,7 @@ from gateway.errors import GatewayError
 _ADDRESS = re.compile(
     r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b|\[[0-9a-fA-F:]{2,39}\](?::\d{1,5})?"
 )
-_KEY = re.compile(r"\b(?:(?:sk|gsk|xai|pplx|nvapi|hf|gw)[-_]|AIza)[A-Za-z0-9*._-]{8,}")
+_KEY = re.compile(r"\b(?:(?:sk|gsk|xai|pplx|nvapi|hf|gw)[-_]|AIza|ya29\.)[A-Za-z0-9*._-]{8,}")
 _URL = re.compile(r"\bhttps?://[^\s\"'<>]+")
 
 _NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,200}")

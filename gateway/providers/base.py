@@ -50,6 +50,9 @@ class Provider(Protocol):
         Asking for them may cost a request, so plain ones do without.
         """
 
+    def needs_fetching(self, url: str) -> bool:
+        """Tell whether an image's address has to be replaced with the image, as a data URI."""
+
     def build_chat(self, request: ChatRequest, target: Target, info: ModelInfo | None) -> ChatCall:
         """Translate a chat request; ``info`` is None where nothing is known of the model.
 
@@ -144,6 +147,10 @@ class ProviderDefaults:
     def parse_token_count(self, body: bytes) -> int:
         """Return 0, for there is no such answer."""
         return 0
+
+    def needs_fetching(self, url: str) -> bool:
+        """Never: the upstream fetches images itself, or takes none."""
+        return False
 
     def find_model(self, models: Sequence[ModelInfo], name: str) -> ModelInfo | None:
         """Return the model of exactly this name."""

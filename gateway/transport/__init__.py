@@ -5,6 +5,8 @@ which provider or client they belong to.
 """
 
 from gateway.transport.exchange import Exchange, UnexpectedStatusError, wait_any
+from gateway.transport.fetching import Fetched, Fetcher, FetchError
+from gateway.transport.google_tokens import GoogleTokens, check_google_auth
 from gateway.transport.in_process import InProcessAdapter
 from gateway.transport.restart import begin_restart, is_restarting, restart_on_sigterm
 from gateway.transport.upstream import Upstream
@@ -12,11 +14,16 @@ from gateway.transport.watch import Watch, is_gevent_patched, open_watch, stop_r
 
 __all__ = [
     "Exchange",
+    "FetchError",
+    "Fetched",
+    "Fetcher",
+    "GoogleTokens",
     "InProcessAdapter",
     "UnexpectedStatusError",
     "Upstream",
     "Watch",
     "begin_restart",
+    "check_google_auth",
     "is_gevent_patched",
     "is_restarting",
     "open_watch",

@@ -30,7 +30,8 @@ class Upstream:
     """A provider's server, its credentials, and the connections to it.
 
     ``build_headers`` gives the headers for an API key (or None); keys are used in turn.
-    ``adapter`` replaces the one for HTTP. ``sign``, where there is one, signs every request.
+    ``adapter`` replaces the one for HTTP, ``keys`` the keys of the settings. ``sign``, where
+    there is one, signs every request.
     """
 
     def __init__(
@@ -39,13 +40,14 @@ class Upstream:
         build_headers: Callable[[str | None], Mapping[str, str]],
         adapter: ExchangeAdapter | None = None,
         sign: Signer | None = None,
+        keys: Iterator[str] | None = None,
     ) -> None:
         self.settings = settings
         self._adapter = adapter or LlhttpAdapter(_origin_of(settings), settings.timeouts)
         self._session = _build_session(settings.base_url, self._adapter)
         self._build_headers = build_headers
         self._sign = sign
-        self._api_keys: Iterator[str | None] = itertools.cycle(settings.api_keys or (None,))
+        self._api_keys: Iterator[str | None] = keys or itertools.cycle(settings.api_keys or (None,))
         self._heads: dict[tuple[object, ...], bytes] = {}
 
     def send(

@@ -207,3 +207,60 @@ def test_only_azure_has_versions(place: Place) -> None:
         "gateway.yaml:1: providers.groq.api_version: only a provider of kind azure has this "
         "setting, not one of kind groq"
     ]
+
+
+def test_gemini_needs_no_more_than_its_key(place: Place) -> None:
+    settings = place.load({"GEMINI_API_KEY": "AIza1", "GEMINI_BASE_URL": "http://proxy:1"})
+    (gemini,) = settings.providers.values()
+    assert (gemini.kind, gemini.base_url) == ("gemini", "http://proxy:1/v1beta")
+    assert gemini.api_keys == ("AIza1",)
+    assert settings.warnings == ()
+    (usual,) = place.load({"GEMINI_API_KEY": "AIza1"}).providers.values()
+    assert usual.base_url == "https://generativelanguage.googleapis.com/v1beta"
+
+
+@pytest.mark.parametrize(
+    ("region", "base_url"),
+    [
+        ("", "https://aiplatform.googleapis.com/v1beta1"),
+        ("global", "https://aiplatform.googleapis.com/v1beta1"),
+        ("us-east5", "https://us-east5-aiplatform.googleapis.com/v1beta1"),
+    ],
+)
+def test_vertex_is_where_its_region_is(place: Place, region: str, base_url: str) -> None:
+    place.write("key.json", "{}")
+    settings = place.load(
+        {
+            "VERTEX_PROJECT": "p",
+            "VERTEX_REGION": region,
+            "VERTEX_CREDENTIALS_FILE": "key.json",
+        }
+    )
+    (vertex,) = settings.providers.values()
+    assert (vertex.base_url, vertex.project) == (base_url, "p")
+    assert vertex.credentials_file == str(place.directory / "key.json")
+    assert settings.warnings == ()
+    (elsewhere,) = place.load(
+        {"VERTEX_API_KEY": "k", "VERTEX_REGION": region, "VERTEX_BASE_URL": "http://proxy:1"}
+    ).providers.values()
+    assert elsewhere.base_url == "http://proxy:1/v1beta1"
+
+
+def test_wrong_place_in_the_cloud_is_told(place: Place) -> None:
+    problems = place.problems(
+        {
+            "VERTEX_REGION": "evil.example/",
+            "VERTEX_PROJECT": "a/b",
+            "VERTEX_CREDENTIALS_FILE": "none.json",
+            "IMAGE_NETWORKS": "10.1.0.0/16, home",
+        }
+    )
+    told = " ".join(problems)
+    for name in ("VERTEX_REGION", "VERTEX_PROJECT", "VERTEX_CREDENTIALS_FILE", "IMAGE_NETWORKS"):
+        assert name in told
+    assert len(problems) == 4
+
+
+def test_vertex_without_key_and_project_is_warned_of(place: Place) -> None:
+    settings = place.load({}, "providers: {vertex: {}}")
+    assert "no API key" in settings.warnings[0]
