@@ -7,7 +7,7 @@ after it, nor any one provider's or dialect's format.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +30,12 @@ from gateway.transport import (
 from gateway.types import (
     ChatRequest,
     Chunk,
+    EmbeddingsAnswer,
     EmbeddingsRequest,
     NativeChunk,
     NativeRequest,
     PassthroughRequest,
+    SplitEmbeddingsCall,
     UpstreamRequest,
 )
 
@@ -113,15 +115,7 @@ class Attempt(ABC):
         self, request: UpstreamRequest, limit: int
     ) -> Generator[list[Chunk], None, bytes]:
         """Return a whole body; yields ``[]`` while it isn't complete."""
-        pieces: list[bytes] = []
-        size = 0
-        for piece in self._send(request).iter_pieces():
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
-                raise UpstreamError(f"The provider's answer is longer than {limit} bytes.")
-            yield []
-        return b"".join(pieces)
+        return (yield from _iter_body(self._send(request), limit))
 
 
 class ChatAttempt(Attempt):
@@ -255,8 +249,34 @@ class EmbeddingsAttempt(Attempt):
         request, dropped = build_target_request(self._request, self.target)
         call = self._provider.build_embeddings(request, self.target)
         self.dropped_params = (*dropped, *call.dropped_params)
+        if isinstance(call, SplitEmbeddingsCall):
+            answers = yield from self._iter_read_all(call.requests)
+            self.answer = call.parse_responses(answers)
+            return
         body = yield from self._iter_read(call.request, MAX_EMBEDDINGS_BYTES)
         self.answer = call.parse_response(body)
+
+    def _iter_read_all(
+        self, requests: Sequence[UpstreamRequest]
+    ) -> Generator[list[Chunk], None, list[EmbeddingsAnswer]]:
+        """Send all requests at once and return their answers; yields ``[]`` meanwhile."""
+        answers = []
+        for exchange in [self._send(each) for each in requests]:
+            body = yield from _iter_body(exchange, MAX_EMBEDDINGS_BYTES)
+            answers.append(EmbeddingsAnswer(body, exchange.headers))
+        return answers
+
+
+def _iter_body(exchange: Exchange, limit: int) -> Generator[list[Chunk], None, bytes]:
+    pieces: list[bytes] = []
+    size = 0
+    for piece in exchange.iter_pieces():
+        pieces.append(piece)
+        size += len(piece)
+        if size > limit:
+            raise UpstreamError(f"The provider's answer is longer than {limit} bytes.")
+        yield []
+    return b"".join(pieces)
 
 
 def _limited(pieces: Iterator[bytes], limit: int | None) -> Iterator[bytes]:

@@ -192,6 +192,17 @@ def test_cohere_embeds_for_the_sdk(client: OpenAI, upstream: Upstream) -> None:
     assert found.usage.total_tokens == 2
 
 
+def test_bedrock_embeds_several_texts_with_the_counts_of_its_headers(
+    client: OpenAI, upstream: Upstream
+) -> None:
+    recording = load("bedrock", "invoke-whole-plain-nova-2-multimodal-embeddin")
+    model = "amazon.nova-2-multimodal-embeddings-v1:0"
+    upstream.routes[f"/model/{model.replace(':', '%3A')}/invoke"] = replay(recording)
+    found = client.embeddings.create(model=f"bedrock/{model}", input=["a", "b"])
+    assert len(found.data) == 2
+    assert found.usage.total_tokens == 20
+
+
 def test_models_of_both_are_listed(client: OpenAI) -> None:
     listed = {model.id for model in client.models.list()}
     assert listed == {"bedrock/amazon.nova-lite-v1:0", "cohere/command-a-03-2025"}

@@ -7,7 +7,7 @@ know how vectors are encoded for the client: they are lists of numbers here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,29 +16,45 @@ from gateway.errors import InvalidRequestError, UpstreamError
 from gateway.providers.answer import read_count
 from gateway.providers.bedrock.request import build_model_path
 from gateway.serialization import dumps, loads_lenient
-from gateway.types import EmbeddingsRequest, UpstreamRequest
+from gateway.types import EmbeddingsAnswer, EmbeddingsRequest, UpstreamRequest
 from gateway.validation import check_embeddings_request
 from gateway.validation.fields import unsupported_parameter, unsupported_value
 
 MAX_COHERE_TEXTS = 96
+MAX_REQUESTS = 64
+"""Texts for a model that embeds one a request."""
+
+TOKEN_COUNT_HEADER = "x-amzn-bedrock-input-token-count"
+
 _STRUCTURED = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
 
 
 @dataclass(frozen=True)
 class BedrockEmbeddings:
-    """A ``gateway.types.EmbeddingsCall``; ``inputs`` is how many vectors are expected."""
+    """A ``gateway.types.SplitEmbeddingsCall``; ``inputs`` is how many vectors are expected."""
 
-    request: UpstreamRequest
+    requests: Sequence[UpstreamRequest]
     model: str
     inputs: int
     dropped_params: Sequence[str] = ()
 
-    def parse_response(self, body: bytes) -> dict[str, Any]:
-        """Translate the answer; raises ``UpstreamError`` where it is not one.
+    @property
+    def request(self) -> UpstreamRequest:
+        """Return the first request, which is the only one for models that take many texts."""
+        return self.requests[0]
 
-        The usage is what the body tells of it; Cohere's and Nova's say nothing.
-        """
-        vectors, tokens = _parse(body)
+    def parse_response(self, body: bytes) -> dict[str, Any]:
+        """Translate the answer to the only request."""
+        return self.parse_responses([EmbeddingsAnswer(body)])
+
+    def parse_responses(self, answers: Sequence[EmbeddingsAnswer]) -> dict[str, Any]:
+        """Translate the answers, in order; raises ``UpstreamError`` where one is none."""
+        vectors: list[list[float]] = []
+        tokens = 0
+        for answer in answers:
+            found, told = _parse(answer.body)
+            vectors += found
+            tokens += _read_header(answer.headers) or told
         if len(vectors) != self.inputs:
             raise UpstreamError(
                 f"The provider sent {len(vectors)} embeddings for {self.inputs} inputs."
@@ -58,23 +74,29 @@ def build_embeddings(request: EmbeddingsRequest, target: Target) -> BedrockEmbed
     """Translate a request; raises ``InvalidRequestError`` with ``param``."""
     check_embeddings_request(request)
     texts = _read_texts(request["input"])
-    builder, limit = _find_builder(target.model)
+    builder, at_once = _find_builder(target.model)
+    limit = MAX_COHERE_TEXTS if at_once > 1 else MAX_REQUESTS
     if len(texts) > limit:
         raise InvalidRequestError(
-            f"`input` may hold at most {limit} text(s) with this model, but holds {len(texts)}.",
+            f"`input` may hold at most {limit} texts with this model, but holds {len(texts)}.",
             param="input",
             code="array_above_max_length",
         )
     more = {name: value for name, value in request.items() if name not in _STRUCTURED}
-    body = {**builder(texts, request.get("dimensions")), **more}
     path = f"{build_model_path(target)}/invoke"
-    return BedrockEmbeddings(
-        UpstreamRequest("POST", path, dumps(body)), target.requested_model, len(texts)
-    )
+    requests = [
+        UpstreamRequest(
+            "POST",
+            path,
+            dumps({**builder(texts[start : start + at_once], request.get("dimensions")), **more}),
+        )
+        for start in range(0, len(texts), at_once)
+    ]
+    return BedrockEmbeddings(requests, target.requested_model, len(texts))
 
 
 def _find_builder(model: str) -> tuple[Callable[[list[str], int | None], dict[str, Any]], int]:
-    """Return what builds a model's body, and how many texts it takes at once."""
+    """Return what builds a model's body, and how many texts go into one."""
     if "cohere.embed" in model:
         return _build_cohere, MAX_COHERE_TEXTS
     if "titan-embed" in model:
@@ -82,6 +104,11 @@ def _find_builder(model: str) -> tuple[Callable[[list[str], int | None], dict[st
     if "nova" in model and "embed" in model:
         return _build_nova, 1
     raise unsupported_value("model", "This model gives no embeddings.")
+
+
+def _read_header(headers: Mapping[str, str]) -> int:
+    count = headers.get(TOKEN_COUNT_HEADER, "")
+    return int(count) if count.isascii() and count.isdigit() else 0
 
 
 def _build_cohere(texts: list[str], dimensions: int | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from gateway.errors import InvalidRequestError, UpstreamError
 from gateway.providers.bedrock import Bedrock
 from gateway.providers.bedrock.embeddings import BedrockEmbeddings
+from gateway.types import EmbeddingsAnswer
 from tests.providers.bedrock.asking import target
 
 TITAN = "amazon.titan-embed-text-v2:0"
@@ -60,7 +61,7 @@ def test_each_model_gets_its_own_body(model: str, fields: Any, expected: Any) ->
 @pytest.mark.parametrize(
     ("model", "fields", "param"),
     [
-        (TITAN, {"input": ["a", "b"]}, "input"),
+        (TITAN, {"input": ["a"] * 65}, "input"),
         (TITAN, {"input": [1, 2]}, "input"),
         (COHERE, {"input": ["a"] * 97}, "input"),
         ("amazon.titan-embed-text-v1", {"dimensions": 9}, "dimensions"),
@@ -89,6 +90,19 @@ def test_each_answer_is_the_same_list(model: str, body: Any) -> None:
         "model": "my-model",
         "usage": {"prompt_tokens": 3, "total_tokens": 3},
     }
+
+
+def test_a_model_that_embeds_one_text_is_asked_for_each() -> None:
+    call = build(TITAN, input=["a", "b"])
+    bodies = [orjson.loads(request.body or b"") for request in call.requests]
+    assert bodies == [{"inputText": "a"}, {"inputText": "b"}]
+    answers = [
+        EmbeddingsAnswer(b'{"embedding": [1], "inputTextTokenCount": 3}'),
+        EmbeddingsAnswer(b'{"embedding": [2]}', {"x-amzn-bedrock-input-token-count": "4"}),
+    ]
+    answer = call.parse_responses(answers)
+    assert [each["embedding"] for each in answer["data"]] == [[1], [2]]
+    assert answer["usage"] == {"prompt_tokens": 7, "total_tokens": 7}
 
 
 @pytest.mark.parametrize(
