@@ -24,8 +24,8 @@ from gateway.providers.anthropic.fields import (
     refuse_unsupported,
 )
 from gateway.providers.anthropic.messages import build_conversation
-from gateway.providers.anthropic.reasoning import build_reasoning
-from gateway.providers.anthropic.response_format import build_format
+from gateway.providers.anthropic.reasoning import Reasoning, build_reasoning
+from gateway.providers.anthropic.response_format import Format, build_format
 from gateway.providers.anthropic.sampling import build_sampling, build_stop, choose_max_tokens
 from gateway.providers.anthropic.tools import build_tool_plan, is_own_tool
 from gateway.serialization import dumps
@@ -54,29 +54,13 @@ def build_chat(request: ChatRequest, target: Target) -> AnthropicChat:
     answer_format = build_format(request, plan, family, reasoning)
     plan = answer_format.plan
     sampling, dropped_sampling = build_sampling(request, family, reasoning)
-    system = _add_instruction(conversation.system, answer_format.instruction)
-    output_config = {
-        **({"effort": reasoning.effort} if reasoning.effort else {}),
-        **({"format": answer_format.output_format} if answer_format.output_format else {}),
-        **(request.get("output_config") or {}),
-    }
-    parts = {
-        "system": system,
-        "stop_sequences": build_stop(request),
-        "thinking": reasoning.thinking,
-        "output_config": output_config,
-        "tools": list(plan.tools),
-        "tool_choice": plan.choice,
-        "metadata": build_metadata(request),
-        "service_tier": SERVICE_TIERS.get(request.get("service_tier") or ""),
-    }
     n = request.get("n") or 1
     streamed = bool(request.get("stream")) or n > 1
     body = {
         "model": target.model,
         "max_tokens": max_tokens,
         "messages": messages,
-        **{name: part for name, part in parts.items() if part},
+        **_build_optional(request, conversation.system, reasoning, answer_format),
         **sampling,
         **pick_own_fields(request),
         **({"stream": True} if streamed else {}),
@@ -94,6 +78,31 @@ def build_chat(request: ChatRequest, target: Target) -> AnthropicChat:
         answer=begin_answer(target, plan),
         streamed=streamed,
     )
+
+
+def _build_optional(
+    request: ChatRequest,
+    system: str | list[Block] | None,
+    reasoning: Reasoning,
+    answer_format: Format,
+) -> dict[str, Any]:
+    """Return the members of the body that are there only where something is asked of them."""
+    output_config = {
+        "effort": reasoning.effort,
+        "format": answer_format.output_format,
+        **(request.get("output_config") or {}),
+    }
+    members = {
+        "system": _add_instruction(system, answer_format.instruction),
+        "stop_sequences": build_stop(request),
+        "thinking": reasoning.thinking,
+        "output_config": {name: value for name, value in output_config.items() if value},
+        "tools": list(answer_format.plan.tools),
+        "tool_choice": answer_format.plan.choice,
+        "metadata": build_metadata(request),
+        "service_tier": SERVICE_TIERS.get(request.get("service_tier") or ""),
+    }
+    return {name: value for name, value in members.items() if value}
 
 
 def _list_own_tools(request: ChatRequest) -> list[dict[str, Any]]:
