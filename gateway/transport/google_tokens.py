@@ -46,7 +46,7 @@ def check_google_auth(settings: ProviderSettings) -> None:
     except ImportError:
         raise ConfigurationError(
             f"The provider {settings.name} has no api_key, and its credentials need google-auth: "
-            "run `pip install google-auth requests`, or give an api_key."
+            "run `pip install -r requirements-vertex.txt`, or give an api_key."
         ) from None
 
 
