@@ -24,6 +24,7 @@ from gateway.api import (
     models,
     ollama,
     passthrough,
+    responses_api,
     welcome,
 )
 from gateway.api.cors import init_cors
@@ -57,6 +58,7 @@ _BLUEPRINTS = (
     chat,
     completions,
     messages,
+    responses_api,
     embeddings,
     passthrough,
     models,

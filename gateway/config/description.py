@@ -137,6 +137,8 @@ def _describe_provider(provider: ProviderSettings, origins: Mapping[str, str]) -
         shown["max_queue"] = provider.max_queue
     if provider.api_version:
         shown["api_version"] = provider.api_version
+    if provider.api is not None:
+        shown["api"] = provider.api
     if provider.kind == "ollama":
         shown.update((name, getattr(provider, name)) for name in _OLLAMA_SETTINGS)
     if provider.region:

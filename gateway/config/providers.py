@@ -40,6 +40,7 @@ _PLAIN = (
     "access_key_id",
     "secret_access_key",
     "session_token",
+    "api",
 )
 """Settings that are taken as they were read."""
 
@@ -215,6 +216,7 @@ def _build_model(settings: dict[str, Any]) -> ModelSettings:
         num_ctx=settings.get("num_ctx"),
         capabilities=None if capabilities is None else frozenset(capabilities),
         context_length=settings.get("context_length"),
+        api=settings.get("api"),
     )
 
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.chunks import merge
 from gateway.config.settings import Settings, Target
 from gateway.errors import GatewayError, InvalidRequestError, UpstreamError
+from gateway.inference.apis import Apis
 from gateway.inference.catalog import Catalog
 from gateway.inference.redaction import redact_error
 from gateway.providers.base import Provider
 from gateway.routing import build_target_request
 from gateway.transport import Exchange, UnexpectedStatusError, Upstream, Watch, wait_any
 from gateway.types import (
+    ChatCall,
     ChatRequest,
     Chunk,
     EmbeddingsRequest,
@@ -47,6 +49,7 @@ class Backends:
     providers: Mapping[str, Provider]
     upstreams: Mapping[str, Upstream]
     catalog: Catalog
+    apis: Apis = field(default_factory=Apis)
 
 
 class Attempt(ABC):
@@ -132,13 +135,28 @@ class ChatAttempt(Attempt):
         self._limit = MAX_GATHERED_BYTES if is_whole else None
 
     def _iter_batches(self) -> Iterator[list[Chunk]]:
-        request, dropped = build_target_request(self._request, self.target)
-        request, untranslated = self._translated(request)
+        apis = self._backends.apis
+        target = apis.target_of(self.target)
+        call = self._build(target)
+        try:
+            yield from self._iter_answer(call)
+        except UnexpectedStatusError as failure:
+            other = apis.find_other(self._provider, target, call, failure)
+            if other is None:
+                raise
+            yield from self._iter_answer(self._build(other))
+
+    def _build(self, target: Target) -> ChatCall:
+        request, dropped = build_target_request(self._request, target)
+        presented, untranslated = self._translated(request, target)
         info = None
-        if self._provider.needs_model_info(request):
-            info = self._backends.catalog.model_info(self.target)
-        call = self._provider.build_chat(request, self.target, info)
+        if self._provider.needs_model_info(presented):
+            info = self._backends.catalog.model_info(target)
+        call = self._provider.build_chat(presented, target, info)
         self.dropped_params = (*dropped, *untranslated, *call.dropped_params)
+        return call
+
+    def _iter_answer(self, call: ChatCall) -> Iterator[list[Chunk]]:
         if not call.streamed:
             body = yield from self._iter_read(call.requests[0], MAX_ANSWER_BYTES)
             self.answer = call.parse_response(body)
@@ -157,14 +175,16 @@ class ChatAttempt(Attempt):
 
         yield from merge(streams, wait)
 
-    def _translated(self, request: ChatRequest) -> tuple[ChatRequest, tuple[str, ...]]:
+    def _translated(
+        self, request: ChatRequest, target: Target
+    ) -> tuple[ChatRequest, tuple[str, ...]]:
         """Return a request as the target takes it, and what gets lost of one in another API's form.
 
         Raises ``InvalidRequestError`` where that would change its meaning.
         """
         if not isinstance(request, NativeRequest):
             return request, ()
-        if self._provider.speaks(request.dialect, self.target):
+        if self._provider.speaks(request.dialect, target):
             return request, ()
         for name in request.native_only:
             raise InvalidRequestError(
