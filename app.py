@@ -14,6 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.accounts.admin_key import ADMIN_KEY_NAME, ensure_admin_key
 from gateway.accounts.keys import KeyRing
+from gateway.accounts.stored_responses import StoredResponses
 from gateway.api import (
     admin,
     chat,
@@ -70,6 +71,7 @@ _BLUEPRINTS = (
 
 STATE_NAME = "gateway.state"
 CACHE_NAME = "gateway.cache"
+RESPONSES_NAME = "responses.db"
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -124,6 +126,7 @@ class Parts:
         )
         self._cache_max_bytes = settings.cache_max_bytes
         self._key_ring = load_key_ring(settings)
+        self._stored_responses = StoredResponses(settings.data_directory / RESPONSES_NAME)
         self._breakers = Breakers(state)
         self._lines = Lines(state)
         self._upstreams: dict[str, Upstream] = {}
@@ -150,6 +153,7 @@ class Parts:
             Idempotency(self._blobs, self._state, longest=longest),
             self._state.check,
             Targets(settings, backends.catalog, self._breakers, self._lines, counted),
+            self._stored_responses,
         )
 
     def _keep_upstreams(self, upstreams: Mapping[str, Upstream]) -> None:

@@ -66,9 +66,10 @@ def describe_settings(settings: Settings) -> dict[str, Any]:
     """Return what is in force, ready for JSON.
 
     ``{"settings": {NAME: leaf}, "providers": {name: {setting: leaf}}, "models":
-    {...}, "cache": {setting: leaf}, "warnings": [...]}`` where a leaf is ``{"value",
-    "origin"}`` and settings within settings (timeouts, headers, models) are mappings of
-    leaves. A public model that is but another name is a leaf, others are mappings.
+    {...}, "cache": {setting: leaf}, "responses": {setting: leaf}, "warnings": [...]}`` where
+    a leaf is ``{"value", "origin"}`` and settings within settings (timeouts, headers,
+    models) are mappings of leaves. A public model that is but another name is a leaf,
+    others are mappings.
     """
     origins = settings.origins
     return {
@@ -87,6 +88,12 @@ def describe_settings(settings: Settings) -> dict[str, Any]:
         "cache": {
             **_describe_cache(settings.cache, "cache", origins),
             "max_bytes": _leaf(settings.cache_max_bytes, origins, "cache.max_bytes"),
+        },
+        "responses": {
+            field.name: _leaf(
+                getattr(settings.responses, field.name), origins, f"responses.{field.name}"
+            )
+            for field in fields(settings.responses)
         },
         "warnings": list(settings.warnings),
     }

@@ -177,7 +177,13 @@ class ProviderSchema(StrictSchema):
             raise ValidationError(problems)
 
 
+class ResponsesSchema(StrictSchema):
+    store = Value(read_switch)
+    retention_days = Value(read_integer(1))
+
+
 class GatewaySchema(StrictSchema):
     providers = Entries(Settings(ProviderSchema), _check_provider_name)
     models = Entries(PublicModel(), check_model_name)
     cache = Settings(CacheSchema)
+    responses = Settings(ResponsesSchema)

@@ -166,6 +166,14 @@ class CacheSettings:
 
 
 @dataclass(frozen=True)
+class ResponsesSettings:
+    """Whether answers of the Responses API are stored, and for how many days."""
+
+    store: bool = False
+    retention_days: int = 30
+
+
+@dataclass(frozen=True)
 class RouteSettings:
     """A public model: one target or more. ``cache`` is None where only the client can ask for it.
 
@@ -250,6 +258,7 @@ class Settings:
     """Which answers of any model are kept; None: only those a client asks to be kept."""
 
     cache_max_bytes: int = 256 * 1024 * 1024
+    responses: ResponsesSettings = ResponsesSettings()
 
     host: str = "127.0.0.1"
     port: int = 8080

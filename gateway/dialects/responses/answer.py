@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gateway.dialects.responses.tools import echo_tools
@@ -27,6 +27,15 @@ _REPEATED = (
     "top_p",
     "user",
 )
+
+
+Present = Callable[[dict[str, Any]], dict[str, Any]]
+"""Returns a response object as its client is to see it."""
+
+
+def as_it_is(response: dict[str, Any]) -> dict[str, Any]:
+    """Return the response: nothing is known that it doesn't say."""
+    return response
 
 
 def new_id(prefix: str) -> str:

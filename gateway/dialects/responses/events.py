@@ -10,13 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from gateway.dialects.responses.answer import ResponseBuilder, new_id
+from gateway.dialects.responses.answer import Present, ResponseBuilder, as_it_is, new_id
 from gateway.dialects.responses.output import CallItem, Event, MessageItem, ReasoningItem
 from gateway.dialects.responses.reasoning import Extras
 from gateway.dialects.responses.request import DIALECT
 from gateway.errors import GatewayError
-from gateway.serialization import dumps_ascii
+from gateway.serialization import dumps_ascii, loads_lenient
+from gateway.sse import parse_event
 from gateway.types import ChatCompletion, Chunk, NativeChunk
+
+_WITH_RESPONSE = tuple(
+    b"event: response.%b\n" % kind
+    for kind in (b"created", b"queued", b"in_progress", b"completed", b"incomplete")
+)
 
 
 def build_response(completion: ChatCompletion, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,14 +33,22 @@ def build_response(completion: ChatCompletion, request: Mapping[str, Any]) -> di
     return writer.response
 
 
+def load_response(raw: bytes) -> dict[str, Any]:
+    """Return the response object that an upstream's bytes are."""
+    response: dict[str, Any] = loads_lenient(raw)
+    return response
+
+
 class EventWriter:
     """Writes one stream: ``encode`` each batch, then the ``end``, or what ``encode_error`` says.
 
     ``response`` is the whole response after the end of one that did not come in this format.
+    ``present`` is asked how each response object is shown, also of those that came as they are.
     """
 
-    def __init__(self, request: Mapping[str, Any]) -> None:
+    def __init__(self, request: Mapping[str, Any], present: Present = as_it_is) -> None:
         self.response: dict[str, Any] = {}
+        self._present = present
         self._builder = ResponseBuilder(request)
         self._sequence_number = 0
         self._has_begun = False
@@ -78,13 +92,19 @@ class EventWriter:
         self._is_native = self._has_begun = True
         self._sequence_number += 1
         self._builder.id = chunk.get("id") or self._builder.id
-        return chunk.raw
+        if self._present is as_it_is or not chunk.raw.startswith(_WITH_RESPONSE):
+            return chunk.raw
+        event = loads_lenient(parse_event(chunk.raw).data or b"{}")
+        event["response"] = self._present(event["response"])
+        return _frame(event)
 
     def _number(self, events: Iterable[Event]) -> Iterator[bytes]:
         for event in events:
             event["sequence_number"] = self._sequence_number
             self._sequence_number += 1
-            yield b"event: %b\ndata: %b\n\n" % (event["type"].encode(), dumps_ascii(event))
+            if "response" in event:
+                event["response"] = self._present(event["response"])
+            yield _frame(event)
 
     def _iter_begin(self) -> Iterator[Event]:
         if self._has_begun:
@@ -189,6 +209,10 @@ class EventWriter:
         output = [item.to_dict() for item in self._items]
         self.response = self._builder.ended(output, self._finish_reason, self._usage)
         yield {"type": f"response.{self.response['status']}", "response": self.response}
+
+
+def _frame(event: Event) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), dumps_ascii(event))
 
 
 def _as_chunk(completion: ChatCompletion) -> Chunk:
