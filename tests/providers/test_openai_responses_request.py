@@ -172,8 +172,9 @@ def test_what_responses_have_nothing_like_is_refused(fields: dict[str, Any], par
 
 
 def test_what_is_dropped_is_told() -> None:
-    call = ask(seed=5, presence_penalty=1)
-    assert set(call.dropped_params) == {"seed", "presence_penalty"}
+    named = [{"role": "user", "content": "hi", "name": "ann"}]
+    call = ask(seed=5, presence_penalty=1, messages=named)
+    assert set(call.dropped_params) == {"seed", "presence_penalty", "messages.name"}
     assert "seed" not in body_of(call)
 
 

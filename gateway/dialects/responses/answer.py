@@ -46,13 +46,15 @@ def new_id(prefix: str) -> str:
 class ResponseBuilder:
     """Builds the response object of one answer to ``request``, a request as its client sent it.
 
-    ``id``, ``created_at`` (Unix seconds) and ``model`` are the same in all events.
+    ``id``, ``created_at`` (Unix seconds), ``model`` and ``service_tier`` are the same in all
+    events.
     """
 
     def __init__(self, request: Mapping[str, Any]) -> None:
         self.id = new_id("resp")
         self.created_at = int(time.time())
         self.model = str(request.get("model"))
+        self.service_tier: str | None = None
         self._request = request
 
     def in_progress(self) -> dict[str, Any]:
@@ -98,7 +100,7 @@ class ResponseBuilder:
             "parallel_tool_calls": request.get("parallel_tool_calls") is not False,
             "previous_response_id": request.get("previous_response_id"),
             "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
-            "service_tier": request.get("service_tier"),
+            "service_tier": self.service_tier,
             "store": False,
             "text": {"format": {"type": "text"}, **_without_nulls(request.get("text") or {})},
             "tool_choice": request.get("tool_choice") or "auto",

@@ -117,6 +117,7 @@ class EventWriter:
         if not self._has_begun:
             self._builder.created_at = chunk.get("created") or self._builder.created_at
             self._builder.model = chunk.get("model") or self._builder.model
+            self._builder.service_tier = chunk.get("service_tier")
             yield from self._iter_begin()
         self._usage = chunk.get("usage") or self._usage
         for choice in chunk.get("choices") or ():

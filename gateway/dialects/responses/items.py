@@ -142,6 +142,8 @@ class ItemReader:
             call |= extras.tool_calls.get(call["id"], {})
         if len(turn) == 2 and turn["content"] is None:
             return  # reasoning of which nothing can be read
+        if not turn.keys() & {"tool_calls", "refusal"}:
+            turn["content"] = turn["content"] or ""
         self.messages.append(turn)
         shown: list[dict[str, Any]] = []
         for call in turn.get("tool_calls", ()):

@@ -68,7 +68,10 @@ def build_body(request: ChatRequest, model: str) -> tuple[dict[str, Any], tuple[
     options = given.get("stream_options") or {}
     if "include_obfuscation" in options:
         body["stream_options"] = {"include_obfuscation": options["include_obfuscation"]}
-    return body, tuple(name for name in _DROPPED if name in given)
+    dropped = [name for name in _DROPPED if name in given]
+    if any(message.get("name") for message in request["messages"] if message["role"] != "tool"):
+        dropped.append("messages.name")
+    return body, tuple(dropped)
 
 
 def _check(given: Mapping[str, Any]) -> None:
