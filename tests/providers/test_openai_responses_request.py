@@ -10,11 +10,13 @@ import pytest
 from openai.types.responses import response_create_params
 from pydantic import TypeAdapter
 
-from gateway.config.settings import Api, ModelSettings, ProviderSettings, Target
+from gateway.config.settings import Api, ModelSettings, ProviderSettings, Target, TargetSettings
+from gateway.dialects import responses
 from gateway.errors import InvalidRequestError
 from gateway.providers import get_provider
 from gateway.providers.openai.apis import find_other_api
 from gateway.providers.openai.responses_answer import parse_response
+from gateway.routing import build_target_request
 from gateway.types import NativeRequest
 from tests.recordings import load, names
 
@@ -173,8 +175,8 @@ def test_what_responses_have_nothing_like_is_refused(fields: dict[str, Any], par
 
 def test_what_is_dropped_is_told() -> None:
     named = [{"role": "user", "content": "hi", "name": "ann"}]
-    call = ask(seed=5, presence_penalty=1, messages=named)
-    assert set(call.dropped_params) == {"seed", "presence_penalty", "messages.name"}
+    call = ask(seed=5, presence_penalty=1, store=True, messages=named)
+    assert set(call.dropped_params) == {"seed", "presence_penalty", "store", "messages.name"}
     assert "seed" not in body_of(call)
 
 
@@ -205,6 +207,30 @@ def test_a_native_request_goes_on_as_it_came_but_for_model_and_store() -> None:
     assert not OPENAI.speaks("messages", target("gpt-4o", None))
     by_chat = OPENAI.build_chat(request, target("gpt-4o", "chat"), None)
     assert by_chat.requests[0].path == "/chat/completions"
+
+
+def test_what_a_target_changes_is_changed_in_a_native_request_too() -> None:
+    native = {
+        "model": "public",
+        "input": "hi",
+        "max_output_tokens": 9,
+        "reasoning": {"effort": "low", "summary": "auto"},
+        "temperature": 1,
+    }
+    request = responses.parse_request(json.dumps(native).encode(), {})
+    settings = TargetSettings(
+        set={"reasoning_effort": "high", "verbosity": "low"},
+        drop=("max_completion_tokens", "temperature"),
+    )
+    changed = replace(target("gpt-6", None), settings=settings)
+    presented, _ = build_target_request(request, changed)
+    assert body_of(OPENAI.build_chat(presented, changed, None)) == {
+        "model": "gpt-6",
+        "input": "hi",
+        "reasoning": {"effort": "high", "summary": "auto"},
+        "text": {"verbosity": "low"},
+        "store": False,
+    }
 
 
 TOOLS = {"tools": [FUNCTION]}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from gateway.errors import InvalidRequestError
 from gateway.providers.openai.responses_answer import parse_native_response, parse_response
@@ -20,6 +20,12 @@ from gateway.types import ChatCompletion, ChatRequest, Chunk, NativeRequest, Ups
 RESPONSES_PATH = "/responses"
 
 _JSON = {"Content-Type": "application/json"}
+_RENAMED = {
+    "max_completion_tokens": ("max_output_tokens",),
+    "reasoning_effort": ("reasoning", "effort"),
+    "verbosity": ("text", "verbosity"),
+}
+"""What a target may change, by its name in chats, and where it is in a native request."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,31 @@ class ResponsesCall:
 def build_native_call(
     request: NativeRequest, model: str, path: str = RESPONSES_PATH
 ) -> ResponsesCall:
-    """Pass a Responses request on, with the target's model."""
+    """Pass a Responses request on, with the target's model, and what the target changes."""
     body = {**request.native, "model": model, "store": False}
+    for name, place in _RENAMED.items():
+        _change(body, place, request.get(name))
+        body.pop(name, None)
     return ResponsesCall(
         requests=(UpstreamRequest("POST", path, dumps(body), _JSON),),
         streamed=bool(body.get("stream")),
         is_native=True,
     )
+
+
+def _change(body: dict[str, Any], place: tuple[str, ...], value: Any) -> None:
+    """Let a field of the body be what the canonical request says; it is, but for a target's say."""
+    *outer, name = place
+    holder = body
+    for each in outer:
+        inner = holder.get(each) or {}
+        if inner.get(name) == value:
+            return
+        holder[each] = holder = dict(inner)
+    if value is not None:
+        holder[name] = value
+    elif holder.get(name) is not None:
+        del holder[name]
 
 
 def build_chat_call(request: ChatRequest, model: str, path: str = RESPONSES_PATH) -> ResponsesCall:

@@ -60,7 +60,7 @@ def build_body(request: ChatRequest, model: str) -> tuple[dict[str, Any], tuple[
         if name not in _TRANSLATED and name not in _DROPPED and name != "modalities"
     }
     body |= {"model": model, "input": list(_iter_items(request["messages"]))}
-    body["store"] = request.get("store") is True
+    body["store"] = False
     body |= _build_limits(given) | _build_text(given) | _build_tools(given)
     include = list(_iter_included(given, model))
     if include:
@@ -69,6 +69,8 @@ def build_body(request: ChatRequest, model: str) -> tuple[dict[str, Any], tuple[
     if "include_obfuscation" in options:
         body["stream_options"] = {"include_obfuscation": options["include_obfuscation"]}
     dropped = [name for name in _DROPPED if name in given]
+    if given.get("store"):
+        dropped.append("store")
     if any(message.get("name") for message in request["messages"] if message["role"] != "tool"):
         dropped.append("messages.name")
     return body, tuple(dropped)
