@@ -1,9 +1,9 @@
 """Reasoning items: what a model told of its reasoning, and what it wants to see again.
 
-A canonical message may have more than its text: signatures, encrypted reasoning and whatever
-else a provider needs back in the next turn, in fields of the message or of its tool calls.
-They travel to the client and back in the ``encrypted_content`` of a reasoning item. This is
-a wrapping, not a secret: there is nothing in it that a client of chat completions isn't told.
+A canonical message may have more than its text: signatures and encrypted reasoning that a
+provider needs back in the next turn, in fields of the message or of its tool calls. They
+travel to the client and back in the ``encrypted_content`` of a reasoning item. This is a
+wrapping, not a secret: there is nothing in it that a client of chat completions isn't told.
 """
 
 from __future__ import annotations
@@ -18,20 +18,8 @@ from gateway.serialization import dumps, loads_strict
 _ID_PREFIX = "rs_gw"
 _CONTENT_PREFIX = "gw1."
 
-_TOLD_OTHERWISE = frozenset(
-    {
-        "role",
-        "content",
-        "refusal",
-        "annotations",
-        "audio",
-        "reasoning_content",
-        "reasoning",
-        "tool_calls",
-        "function_call",
-    }
-)
-_TOLD_OF_CALLS = frozenset({"index", "id", "type", "function", "custom"})
+_KEPT = ("thinking_blocks", "reasoning_details", "extra_content")
+"""What models need to see again, by the names that providers give it; other fields are notes."""
 
 
 class Extras:
@@ -47,12 +35,12 @@ class Extras:
 
     def add_message(self, delta: Mapping[str, Any]) -> None:
         """Take what else a delta, or a whole message, says."""
-        _join(self.message, delta, _TOLD_OTHERWISE)
+        _join(self.message, delta)
 
     def add_call(self, call_id: str, call: Mapping[str, Any]) -> None:
         """Take what else a tool call, or a part of it, says."""
-        if call.keys() - _TOLD_OF_CALLS:
-            _join(self.tool_calls.setdefault(call_id, {}), call, _TOLD_OF_CALLS)
+        if not call.keys().isdisjoint(_KEPT):
+            _join(self.tool_calls.setdefault(call_id, {}), call)
 
     def add(self, more: Extras) -> None:
         """Take what another one has."""
@@ -96,11 +84,11 @@ def is_own_item(item: Any) -> bool:
     return has_own_id or unpack(item.get("encrypted_content")) is not None
 
 
-def _join(known: dict[str, Any], more: Mapping[str, Any], told: frozenset[str]) -> None:
-    """Add pieces of text to text and of lists to lists; anything else replaces what was."""
-    for name, value in more.items():
-        if name in told or value is None or value == "" or value == []:
-            continue
-        before: Any = known.get(name)
-        is_more = isinstance(value, str | list) and isinstance(before, type(value))
-        known[name] = before + value if is_more else value
+def _join(known: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Add lists to lists; anything else replaces what was."""
+    for name in _KEPT:
+        value = more.get(name)
+        if value:
+            before: Any = known.get(name)
+            is_more = isinstance(value, list) and isinstance(before, list)
+            known[name] = before + value if is_more else value

@@ -207,7 +207,7 @@ def test_what_a_provider_wants_to_see_again_survives_the_round_trip() -> None:
     batches = [
         [chunk({"reasoning_content": "hm"})],
         [chunk({"thinking_blocks": [block]})],
-        [chunk({"content": "a"})],
+        [chunk({"content": "a", "channel": "final"})],
         [chunk({"tool_calls": [{**call(0, "{}", "f")["tool_calls"][0], "extra_content": signed}]})],
         [chunk({}, "tool_calls")],
     ]
@@ -219,6 +219,7 @@ def test_what_a_provider_wants_to_see_again_survives_the_round_trip() -> None:
     assert turn["thinking_blocks"] == [block]
     assert turn["content"] == "a"
     assert turn["tool_calls"][0]["extra_content"] == signed
+    assert "channel" not in turn
 
 
 def failing(batches: list[Any], error: GatewayError) -> Iterator[list[Any]]:
