@@ -16,7 +16,7 @@ from gateway.api.services import services
 from gateway.dialects import responses
 from gateway.dialects.responses.stored import StoredResponse, StoringResponses
 from gateway.errors import GatewayError, InvalidRequestError, NotFoundError
-from gateway.serialization import dumps, loads_lenient
+from gateway.serialization import dumps_ascii, loads_lenient
 
 bp = Blueprint("responses", __name__)
 bp.before_request(authenticate)
@@ -32,7 +32,7 @@ def create_response() -> Response:
     kept = services().stored_responses
 
     def keep(stored: StoredResponse) -> bool:
-        data = dumps([stored.response, stored.items])
+        data = dumps_ascii([stored.response, stored.items])
         return kept.put(tenant, stored.response["id"], data, settings.retention_days)
 
     return answer_chat(StoringResponses(lambda response_id: _load(tenant, response_id), keep))

@@ -7,7 +7,7 @@ an answer repeats.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from gateway.dialects.responses.answer import Present, ResponseBuilder, as_it_is, new_id
@@ -133,41 +133,46 @@ class EventWriter:
             self._call_ids.setdefault(index, call.get("id") or new_id("call"))
             self._extras.add_call(self._call_ids[index], call)
         if self._extras and not self._items:
-            yield from self._begin_reasoning()
+            yield from self._open_reasoning()
         reasoning = delta.get("reasoning_content") or delta.get("reasoning")
         if reasoning and isinstance(reasoning, str):
-            yield from self._iter_reasoning(reasoning)
+            item = yield from self._open_reasoning()
+            yield from item.add_text(reasoning)
         if delta.get("content"):
+            message = yield from self._open_message()
             logprobs = _read_logprobs(choice.get("logprobs"))
-            yield from (yield from self._message()).add_text(delta["content"], logprobs)
+            yield from message.add_text(delta["content"], logprobs)
         for annotation in delta.get("annotations") or ():
-            yield from (yield from self._message()).add_annotation(_flat(annotation))
+            message = yield from self._open_message()
+            yield from message.add_annotation(_flat(annotation))
         if delta.get("refusal"):
-            yield from (yield from self._message()).add_refusal(delta["refusal"])
+            message = yield from self._open_message()
+            yield from message.add_refusal(delta["refusal"])
         for call in calls:
             yield from self._iter_call(call)
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
 
-    def _iter_reasoning(self, text: str) -> Iterator[Event]:
-        if not isinstance(self._open, ReasoningItem):
-            yield from self._begin_reasoning()
-        assert isinstance(self._open, ReasoningItem)
-        yield from self._open.add_text(text)
+    def _open_reasoning(self) -> Generator[Event, None, ReasoningItem]:
+        """Return the reasoning that is open, after it was opened where none was."""
+        if isinstance(self._open, ReasoningItem):
+            return self._open
+        item = ReasoningItem(len(self._items))
+        yield from self._begin(item)
+        return item
 
-    def _begin_reasoning(self) -> Iterator[Event]:
-        yield from self._close_open("completed")
-        self._open = ReasoningItem(len(self._items))
-        self._items.append(self._open)
-        yield from self._open.open()
-
-    def _message(self) -> Any:
+    def _open_message(self) -> Generator[Event, None, MessageItem]:
         """Return the message that is open, after it was opened where none was."""
-        if not isinstance(self._open, MessageItem):
-            yield from self._close_open("completed")
-            self._open = MessageItem(len(self._items))
-            self._items.append(self._open)
-            yield from self._open.open()
-        return self._open
+        if isinstance(self._open, MessageItem):
+            return self._open
+        item = MessageItem(len(self._items))
+        yield from self._begin(item)
+        return item
+
+    def _begin(self, item: MessageItem | ReasoningItem) -> Iterator[Event]:
+        yield from self._close_open("completed")
+        self._open = item
+        self._items.append(item)
+        yield from item.open()
 
     def _iter_call(self, call: Mapping[str, Any]) -> Iterator[Event]:
         index = call.get("index", 0)
@@ -205,7 +210,7 @@ class EventWriter:
         for call in self._calls.values():
             yield from call.close(status)
         if self._extras:
-            yield from self._begin_reasoning()
+            yield from self._open_reasoning()
             yield from self._close_open("completed")
         output = [item.to_dict() for item in self._items]
         self.response = self._builder.ended(output, self._finish_reason, self._usage)
