@@ -311,3 +311,23 @@ def test_by_which_other_api_an_upstream_wants_to_be_asked(
     by_responses: bool, status: int, body: bytes, api: str | None
 ) -> None:
     assert find_other_api(by_responses, status, body) == api
+
+
+@pytest.mark.parametrize(
+    ("kind", "base_url", "path"),
+    [
+        ("openai", "https://api.openai.com/v1", "/responses"),
+        ("azure", "https://x.openai.azure.com/openai/v1", "/responses"),
+        ("azure", "https://x.openai.azure.com/openai", "/responses"),
+        ("deepseek", "https://api.deepseek.com", "/responses"),
+        ("groq", "https://api.groq.com/openai/v1", "/chat/completions"),
+        ("mistral", "https://api.mistral.ai/v1", "/chat/completions"),
+    ],
+)
+def test_which_kinds_take_native_requests_and_where(kind: str, base_url: str, path: str) -> None:
+    settings = ProviderSettings(kind, kind, base_url, api_version="2025-04-01-preview")
+    there = Target(settings, "m", "m")
+    request = responses.parse_request(b'{"model":"m","input":"hi"}', {})
+    assert get_provider(kind).speaks("responses", there) is (path == "/responses")
+    call = get_provider(kind).build_chat(request, there, None)
+    assert call.requests[0].path == path
