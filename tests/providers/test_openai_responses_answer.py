@@ -228,6 +228,13 @@ def test_parts_of_reasoning_are_paragraphs_as_in_a_whole_answer() -> None:
     assert streamed["choices"][0]["message"]["reasoning_content"] == "ab\n\nc"
 
 
+def test_encrypted_reasoning_of_a_stream_is_kept() -> None:
+    item = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
+    done = event("response.output_item.done", output_index=0, item=item)
+    message = gathered(CREATED, done, delta("a", 1), COMPLETED)["choices"][0]["message"]
+    assert [each["data"] for each in message["reasoning_details"]] == ["gAAA"]
+
+
 def test_log_probabilities_and_refusals_are_read() -> None:
     token = {"token": "a", "logprob": -1.0, "bytes": [97], "top_logprobs": []}
     fields = {"item_id": "m", "output_index": 0, "content_index": 0}

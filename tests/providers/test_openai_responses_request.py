@@ -233,6 +233,26 @@ def test_what_a_target_changes_is_changed_in_a_native_request_too() -> None:
     }
 
 
+def test_long_ids_of_other_models_calls_are_written_short() -> None:
+    call_id = "toolu_" + "x" * 200
+    function = {"name": "f", "arguments": "{}"}
+    messages = [
+        *HELLO,
+        {"role": "assistant", "tool_calls": [{"id": call_id, "function": function}]},
+        {"role": "tool", "tool_call_id": call_id, "content": "1"},
+    ]
+    _, call, result = built(messages=messages)["input"]
+    assert call["call_id"] == result["call_id"]
+    assert len(call["call_id"]) <= 40
+    items = [
+        {"type": "function_call", "call_id": call_id, "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": call_id, "output": "1"},
+    ]
+    request = responses.parse_request(json.dumps({"model": "m", "input": items}).encode(), {})
+    sent = body_of(OPENAI.build_chat(request, target("gpt-6", None), None))["input"]
+    assert [each["call_id"] for each in sent] == [call["call_id"]] * 2
+
+
 TOOLS = {"tools": [FUNCTION]}
 CUSTOM = {"tools": [{"type": "custom", "custom": {"name": "c"}}]}
 

@@ -18,7 +18,7 @@ from gateway.serialization import dumps, loads_strict
 _ID_PREFIX = "rs_gw"
 _CONTENT_PREFIX = "gw1."
 
-_KEPT = ("thinking_blocks", "reasoning_details", "extra_content")
+_KEPT = ("thinking_blocks", "content_blocks", "reasoning_details", "extra_content")
 """What models need to see again, by the names that providers give it; other fields are notes."""
 
 

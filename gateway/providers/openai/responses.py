@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from gateway.errors import InvalidRequestError
+from gateway.providers.openai.request import shorten_call_id
 from gateway.providers.openai.responses_answer import parse_native_response, parse_response
 from gateway.providers.openai.responses_request import build_body
 from gateway.providers.openai.responses_stream import iter_canonical_chunks, iter_native_chunks
@@ -55,11 +56,19 @@ def build_native_call(
     for name, place in _RENAMED.items():
         _change(body, place, request.get(name))
         body.pop(name, None)
+    if isinstance(body.get("input"), list):
+        body["input"] = list(map(_with_short_id, body["input"]))
     return ResponsesCall(
         requests=(UpstreamRequest("POST", path, dumps(body), _JSON),),
         streamed=bool(body.get("stream")),
         is_native=True,
     )
+
+
+def _with_short_id(item: Any) -> Any:
+    """Return an item of an input; ids of other models' calls may be longer than OpenAI takes."""
+    call_id = item.get("call_id") if isinstance(item, dict) else None
+    return {**item, "call_id": shorten_call_id(call_id)} if isinstance(call_id, str) else item
 
 
 def _change(body: dict[str, Any], place: tuple[str, ...], value: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.errors import InvalidRequestError
 from gateway.providers.openai.apis import does_reason
+from gateway.providers.openai.request import shorten_call_id
 from gateway.providers.openai.responses_answer import CALLS, ENCRYPTED_FORMAT
 from gateway.types import ChatRequest
 
@@ -164,7 +165,7 @@ def _iter_items(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
                     custom_calls.add(item["call_id"])
                 yield item
         elif role == "tool":
-            call_id = message["tool_call_id"]
+            call_id = shorten_call_id(message["tool_call_id"])
             kind = "custom_tool_call" if call_id in custom_calls else "function_call"
             output = _build_content(message.get("content"))
             yield {"type": f"{kind}_output", "call_id": call_id, "output": output}
@@ -186,7 +187,7 @@ def _iter_said(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"role": "assistant", "content": text}
     for call in message.get("tool_calls") or ():
         own, item_type = _CALL_ITEMS.get(call.get("type"), _CALL_ITEMS["function"])
-        yield {"type": item_type, "call_id": call["id"], **call[own]}
+        yield {"type": item_type, "call_id": shorten_call_id(call["id"]), **call[own]}
 
 
 def _build_content(content: Any) -> Any:
