@@ -14,6 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.accounts.admin_key import ADMIN_KEY_NAME, ensure_admin_key
 from gateway.accounts.keys import KeyRing
+from gateway.accounts.stored_responses import StoredResponses
 from gateway.api import (
     admin,
     chat,
@@ -24,6 +25,7 @@ from gateway.api import (
     models,
     ollama,
     passthrough,
+    responses_api,
     welcome,
 )
 from gateway.api.cors import init_cors
@@ -64,6 +66,7 @@ _BLUEPRINTS = (
     chat,
     completions,
     messages,
+    responses_api,
     embeddings,
     passthrough,
     models,
@@ -75,6 +78,7 @@ _BLUEPRINTS = (
 
 STATE_NAME = "gateway.state"
 CACHE_NAME = "gateway.cache"
+RESPONSES_NAME = "responses.db"
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -129,6 +133,7 @@ class Parts:
         )
         self._cache_max_bytes = settings.cache_max_bytes
         self._key_ring = load_key_ring(settings)
+        self._stored_responses = StoredResponses(settings.data_directory / RESPONSES_NAME)
         self._breakers = Breakers(state)
         self._lines = Lines(state)
         self._upstreams: dict[str, Upstream] = {}
@@ -155,6 +160,7 @@ class Parts:
             Idempotency(self._blobs, self._state, longest=longest),
             self._state.check,
             Targets(settings, backends.catalog, self._breakers, self._lines, counted),
+            self._stored_responses,
         )
 
     def _keep_upstreams(self, upstreams: Mapping[str, Upstream]) -> None:
@@ -177,7 +183,7 @@ def build_backends(settings: Settings, known: Mapping[str, Upstream] | None = No
         upstreams[name] = old if old and old.settings == each else _build_upstream(each)
     catalog = Catalog(settings, providers, upstreams)
     fetcher = Fetcher(settings.image_networks) if settings.image_fetching else None
-    return Backends(settings, providers, upstreams, catalog, fetcher)
+    return Backends(settings, providers, upstreams, catalog, fetcher=fetcher)
 
 
 def warm_model(settings: Settings, model: str) -> Iterator[float]:

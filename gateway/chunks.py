@@ -13,7 +13,7 @@ from gateway.types import ChatCompletion, Chunk, Usage
 
 _CONTENT = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call")
 _TEXTS = ("reasoning_content", "reasoning", "refusal")
-_LISTS = ("annotations", "citations", "thinking_blocks", "content_blocks")
+_LISTS = ("annotations", "citations", "thinking_blocks", "content_blocks", "reasoning_details")
 """Lists that come in pieces: what an answer refers to, and what has to be sent back of it."""
 
 _CHUNK_FIELDS = {"id", "object", "created", "model", "choices", "usage", "obfuscation"}

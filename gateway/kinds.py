@@ -94,7 +94,7 @@ COMPATIBLE_KINDS: dict[str, Kind] = {
         renamed=_SHORTER,
         reasoning_field="reasoning_content",
         embeddings=False,
-    ),
+    )._replace(own_settings=("api",)),
     "together": _compatible(
         "TOGETHER", "https://api.together.ai", "/v1", renamed=_SHORTER, reasoning_field="reasoning"
     ),
@@ -248,6 +248,7 @@ KINDS: dict[str, Kind] = {
         "https://api.openai.com/v1",
         {"base_url": "OPENAI_BASE_URL", "api_key": "OPENAI_API_KEY"},
         default_path="/v1",
+        own_settings=("api",),
     ),
     "anthropic": Kind(
         "gateway.providers.anthropic:Anthropic",
@@ -264,7 +265,7 @@ KINDS: dict[str, Kind] = {
             "api_version": "AZURE_OPENAI_API_VERSION",
         },
         default_path="/openai/v1",
-        own_settings=("ad_token", "api_version"),
+        own_settings=("ad_token", "api_version", "api"),
         versioned_path="/openai",
     ),
     "mistral": Kind(

@@ -24,6 +24,7 @@ from gateway.config.schemas import (
     GatewaySchema,
     ModelSchema,
     ProviderSchema,
+    ResponsesSchema,
     TimeoutsSchema,
 )
 from gateway.config.settings import (
@@ -31,6 +32,7 @@ from gateway.config.settings import (
     CacheSettings,
     ModelSettings,
     ProviderSettings,
+    ResponsesSettings,
     RouteSettings,
     Settings,
     TargetSettings,
@@ -146,6 +148,12 @@ def test_every_setting_of_the_cache_is_documented() -> None:
     assert _table_after("### `cache`") == expected
 
 
+def test_every_setting_of_responses_is_documented() -> None:
+    expected = {f.name: _shown(f.default) for f in fields(ResponsesSettings)}
+    assert set(ResponsesSchema().fields) == set(expected)
+    assert _table_after("### `responses`") == expected
+
+
 def test_every_strategy_is_documented() -> None:
     assert list(_table_after("**Who is tried first**")) == list(STRATEGIES)
 
@@ -160,7 +168,7 @@ def test_the_example_of_routing_is_that_of_the_example_file() -> None:
 
 
 def test_every_section_of_the_file_is_documented() -> None:
-    headings = {"cache": "### `cache`"}
+    headings = {"cache": "### `cache`", "responses": "### `responses`"}
     for name in GatewaySchema().fields:
         assert headings.get(name, f"### Each entry of `{name}`") in CONFIGURATION
 
@@ -184,6 +192,7 @@ def test_the_example_file_loads_and_shows_every_setting(tmp_path: Path) -> None:
         TargetSchema,
         PriceSchema,
         CacheSchema,
+        ResponsesSchema,
     )
     for name in {name for schema in schemas for name in schema().fields}:
         assert re.search(rf"\b{name}:", text), name

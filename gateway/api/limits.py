@@ -91,6 +91,7 @@ def init_limits(
         "chat",
         "completions",
         "messages",
+        "responses",
         "embeddings",
         "passthrough",
         "ollama",

@@ -12,6 +12,7 @@ from typing import Protocol, cast
 from flask import current_app, g
 
 from gateway.accounts.keys import KeyRing
+from gateway.accounts.stored_responses import StoredResponses
 from gateway.config.settings import Settings
 from gateway.inference import Catalog, Inference, Targets
 from gateway.resilience.idempotency import Idempotency
@@ -30,6 +31,7 @@ class Services:
     idempotency: Idempotency
     check_store: Callable[[], None]
     targets: Targets
+    stored_responses: StoredResponses
 
 
 class Configuration(Protocol):

@@ -67,9 +67,10 @@ def describe_settings(settings: Settings) -> dict[str, Any]:
     """Return what is in force, ready for JSON.
 
     ``{"settings": {NAME: leaf}, "providers": {name: {setting: leaf}}, "models":
-    {...}, "cache": {setting: leaf}, "warnings": [...]}`` where a leaf is ``{"value",
-    "origin"}`` and settings within settings (timeouts, headers, models) are mappings of
-    leaves. A public model that is but another name is a leaf, others are mappings.
+    {...}, "cache": {setting: leaf}, "responses": {setting: leaf}, "warnings": [...]}`` where
+    a leaf is ``{"value", "origin"}`` and settings within settings (timeouts, headers,
+    models) are mappings of leaves. A public model that is but another name is a leaf,
+    others are mappings.
     """
     origins = settings.origins
     return {
@@ -88,6 +89,12 @@ def describe_settings(settings: Settings) -> dict[str, Any]:
         "cache": {
             **_describe_cache(settings.cache, "cache", origins),
             "max_bytes": _leaf(settings.cache_max_bytes, origins, "cache.max_bytes"),
+        },
+        "responses": {
+            field.name: _leaf(
+                getattr(settings.responses, field.name), origins, f"responses.{field.name}"
+            )
+            for field in fields(settings.responses)
         },
         "warnings": list(settings.warnings),
     }
@@ -139,6 +146,8 @@ def _describe_provider(provider: ProviderSettings, origins: Mapping[str, str]) -
     if provider.api_version:
         shown["api_version"] = provider.api_version
     shown.update((name, value) for name in _CLOUD_SETTINGS if (value := getattr(provider, name)))
+    if provider.api is not None:
+        shown["api"] = provider.api
     if provider.kind == "ollama":
         shown.update((name, getattr(provider, name)) for name in _OLLAMA_SETTINGS)
     if provider.region:

@@ -41,6 +41,7 @@ _PLAIN = (
     "secret_access_key",
     "session_token",
     "project",
+    "api",
 )
 """Settings that are taken as they were read."""
 
@@ -218,6 +219,7 @@ def _build_model(settings: dict[str, Any]) -> ModelSettings:
         num_ctx=settings.get("num_ctx"),
         capabilities=None if capabilities is None else frozenset(capabilities),
         context_length=settings.get("context_length"),
+        api=settings.get("api"),
     )
 
 

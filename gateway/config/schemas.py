@@ -32,7 +32,7 @@ from gateway.config.model_schemas import (
     check_model_name,
     find_stray_queue,
 )
-from gateway.config.settings import CAPABILITIES
+from gateway.config.settings import APIS, CAPABILITIES
 from gateway.kinds import DEMO_KIND, KINDS, kinds_with
 
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -121,6 +121,7 @@ class ModelSchema(StrictSchema):
     num_ctx = Value(read_integer(1))
     capabilities = Values(read_choice("capability", CAPABILITIES))
     context_length = Value(read_integer(1))
+    api = Value(read_choice("API", APIS))
 
 
 class ProviderSchema(StrictSchema):
@@ -147,6 +148,7 @@ class ProviderSchema(StrictSchema):
     session_token = Value(read_text(values.parse_credential))
     project = Value(read_text(values.parse_cloud_name))
     credentials_file = Value(read_text(str))
+    api = Value(read_choice("API", APIS))
     models = Entries(Settings(ModelSchema), check_model_name)
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
@@ -177,7 +179,13 @@ class ProviderSchema(StrictSchema):
             raise ValidationError(problems)
 
 
+class ResponsesSchema(StrictSchema):
+    store = Value(read_switch)
+    retention_days = Value(read_integer(1))
+
+
 class GatewaySchema(StrictSchema):
     providers = Entries(Settings(ProviderSchema), _check_provider_name)
     models = Entries(PublicModel(), check_model_name)
     cache = Settings(CacheSchema)
+    responses = Settings(ResponsesSchema)

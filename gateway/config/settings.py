@@ -7,7 +7,7 @@ Knows names, types and defaults. Must not know where values come from (see
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import quote
@@ -20,6 +20,10 @@ STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 CacheRule = Literal["deterministic", "always"]
 CACHE_RULES: tuple[CacheRule, ...] = get_args(CacheRule)
 """Which answers are kept unasked; the first is the default."""
+
+Api = Literal["chat", "responses"]
+APIS: tuple[Api, ...] = get_args(Api)
+"""The APIs of OpenAI's by which a model can be asked."""
 
 CAPABILITIES = (
     "completion",
@@ -52,6 +56,7 @@ class ModelSettings:
     num_ctx: int | None = None
     capabilities: frozenset[str] | None = None
     context_length: int | None = None
+    api: Api | None = None
 
 
 _NOTHING_CONFIGURED = ModelSettings()
@@ -99,6 +104,8 @@ class ProviderSettings:
     secret_access_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
     """With the two before, what signs requests where there is no API key."""
+    api: Api | None = None
+    """The API by which all its models are asked; None: what the model and the request need."""
 
     models: Mapping[str, ModelSettings] = field(default_factory=dict)
 
@@ -111,7 +118,7 @@ class ProviderSettings:
         """Return what is configured for ``model``, with the provider's ``num_ctx`` as default."""
         configured = self.models.get(model, _NOTHING_CONFIGURED)
         if configured.num_ctx is None and self.num_ctx is not None:
-            return ModelSettings(self.num_ctx, configured.capabilities, configured.context_length)
+            return replace(configured, num_ctx=self.num_ctx)
         return configured
 
 
@@ -165,6 +172,14 @@ class CacheSettings:
 
 
 @dataclass(frozen=True)
+class ResponsesSettings:
+    """Whether answers of the Responses API are stored, and for how many days."""
+
+    store: bool = False
+    retention_days: int = 30
+
+
+@dataclass(frozen=True)
 class RouteSettings:
     """A public model: one target or more. ``cache`` is None where only the client can ask for it.
 
@@ -184,6 +199,18 @@ class Target:
     model: str
     requested_model: str
     settings: TargetSettings = TargetSettings()
+    found_api: Api | None = None
+    """The API that the provider turned out to want, or to have, where none is configured."""
+
+    @property
+    def api(self) -> Api | None:
+        """Return the API by which it is asked; None: what the model and the request need."""
+        return self.configured_api or self.found_api
+
+    @property
+    def configured_api(self) -> Api | None:
+        """Return the API that the configuration wants, if any."""
+        return self.provider.model_settings(self.model).api or self.provider.api
 
     @property
     def name(self) -> str:
@@ -237,6 +264,7 @@ class Settings:
     """Which answers of any model are kept; None: only those a client asks to be kept."""
 
     cache_max_bytes: int = 256 * 1024 * 1024
+    responses: ResponsesSettings = ResponsesSettings()
 
     host: str = "127.0.0.1"
     port: int = 8080

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.chunks import merge
 from gateway.config.settings import Settings, Target
 from gateway.errors import GatewayError, InvalidRequestError, UpstreamError
+from gateway.inference.apis import Apis
 from gateway.inference.catalog import Catalog
 from gateway.inference.images import LinkedImages
 from gateway.inference.redaction import redact_error
@@ -28,6 +29,7 @@ from gateway.transport import (
     wait_any,
 )
 from gateway.types import (
+    ChatCall,
     ChatRequest,
     Chunk,
     EmbeddingsAnswer,
@@ -57,6 +59,7 @@ class Backends:
     providers: Mapping[str, Provider]
     upstreams: Mapping[str, Upstream]
     catalog: Catalog
+    apis: Apis = field(default_factory=Apis)
     fetcher: Fetcher | None = None
     """What fetches images that are only linked to; None: nothing does."""
 
@@ -138,14 +141,30 @@ class ChatAttempt(Attempt):
         self._limit = MAX_GATHERED_BYTES if is_whole else None
 
     def _iter_batches(self) -> Iterator[list[Chunk]]:
-        request, dropped = build_target_request(self._request, self.target)
-        request, untranslated = self._translated(request)
-        request = yield from self._images.iter_put_in(request, self._provider, self._watch)
+        apis = self._backends.apis
+        target = apis.target_of(self.target)
+        call = yield from self._iter_build(target)
+        try:
+            yield from self._iter_answer(call)
+        except UnexpectedStatusError as failure:
+            other = apis.find_other(self._provider, target, call, failure)
+            if other is None:
+                raise
+            yield from self._iter_answer((yield from self._iter_build(other)))
+
+    def _iter_build(self, target: Target) -> Generator[list[Chunk], None, ChatCall]:
+        """Return the call; yields ``[]`` while images are fetched for it."""
+        request, dropped = build_target_request(self._request, target)
+        presented, untranslated = self._translated(request, target)
+        presented = yield from self._images.iter_put_in(presented, self._provider, self._watch)
         info = None
-        if self._provider.needs_model_info(request):
-            info = self._backends.catalog.model_info(self.target)
-        call = self._provider.build_chat(request, self.target, info)
+        if self._provider.needs_model_info(presented):
+            info = self._backends.catalog.model_info(target)
+        call = self._provider.build_chat(presented, target, info)
         self.dropped_params = (*dropped, *untranslated, *call.dropped_params)
+        return call
+
+    def _iter_answer(self, call: ChatCall) -> Iterator[list[Chunk]]:
         if not call.streamed:
             body = yield from self._iter_read(call.requests[0], MAX_ANSWER_BYTES)
             self.answer = call.parse_response(body)
@@ -164,14 +183,16 @@ class ChatAttempt(Attempt):
 
         yield from merge(streams, wait)
 
-    def _translated(self, request: ChatRequest) -> tuple[ChatRequest, tuple[str, ...]]:
+    def _translated(
+        self, request: ChatRequest, target: Target
+    ) -> tuple[ChatRequest, tuple[str, ...]]:
         """Return a request as the target takes it, and what gets lost of one in another API's form.
 
         Raises ``InvalidRequestError`` where that would change its meaning.
         """
         if not isinstance(request, NativeRequest):
             return request, ()
-        if self._provider.speaks(request.dialect, self.target):
+        if self._provider.speaks(request.dialect, target):
             return request, ()
         for name in request.native_only:
             raise InvalidRequestError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from gateway.config.settings import ProviderSettings, Target
+from gateway.config.settings import Api, ProviderSettings, Target
 from gateway.errors import GatewayError
 from gateway.types import (
     ChatCall,
@@ -106,6 +106,13 @@ class Provider(Protocol):
     def build_warm(self, target: Target) -> UpstreamRequest | None:
         """Return the request that loads a model and generates nothing; None as above."""
 
+    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> Api | None:
+        """Return by which other API the upstream has to be asked, as its answer to a call tells.
+
+        None: by no other. Only asked where the configuration names none; ``build_chat`` is
+        then given a target that names it.
+        """
+
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, target: Target
     ) -> GatewayError:
@@ -178,4 +185,8 @@ class ProviderDefaults:
 
     def build_warm(self, target: Target) -> UpstreamRequest | None:
         """Return None: nobody has to load a model here."""
+        return None
+
+    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> Api | None:
+        """Return None: there is but one API."""
         return None

@@ -196,7 +196,9 @@ class AnswerCache:
         operation: str = question.operation
         request = question.request
         if isinstance(request, NativeRequest):
-            operation, request = request.dialect, request.native
+            # A whole answer in that format, told again as a stream, would lose what only it says.
+            operation = f"{request.dialect} {'stream' if request.get('stream') else 'whole'}"
+            request = request.native
         try:
             return build_key(question.tenant, operation, question.model, request)
         except RecursionError:

@@ -71,6 +71,27 @@ def prompt_stream(gateway: Gateway, model: str) -> str:
         return "".join(event.choices[0].text for event in stream)
 
 
+def response_text(gateway: Gateway, model: str) -> str:
+    with _openai(gateway) as client:
+        return client.responses.create(model=model, input=ASKED).output_text
+
+
+def response_stream(gateway: Gateway, model: str) -> str:
+    with (
+        _openai(gateway) as client,
+        client.responses.stream(model=model, input=ASKED) as stream,
+    ):
+        return stream.get_final_response().output_text
+
+
+def response_call(gateway: Gateway, model: str) -> Any:
+    tools: Any = [{"type": "function", **FUNCTION}]
+    with _openai(gateway) as client:
+        answer: Any = client.responses.create(model=model, input=ASKED, tools=tools)
+    (call,) = [item for item in answer.output if item.type == "function_call"]
+    return json.loads(call.arguments)
+
+
 def _anthropic(gateway: Gateway) -> anthropic.Anthropic:
     return anthropic.Anthropic(base_url=gateway.url, api_key=gateway.key, max_retries=0)
 
@@ -137,6 +158,7 @@ def generate_stream(gateway: Gateway, model: str) -> str:
 CLIENTS = {
     "chat completions": Client(chat_text, chat_stream, chat_call),
     "completions": Client(prompt_text, prompt_stream, None),
+    "responses": Client(response_text, response_stream, response_call),
     "messages": Client(message_text, message_stream, message_call),
     "ollama chat": Client(ollama_text, ollama_stream, ollama_call),
     "ollama generate": Client(generate_text, generate_stream, None),

@@ -34,7 +34,7 @@ def target(kind: str, model: str = "some-model") -> Target:
 def build(kind: str, model: str = "some-model", **fields: Any) -> tuple[Any, OpenAIChatCall]:
     request = {"model": "asked", "messages": MESSAGES, **fields}
     before = json.dumps(request)
-    call = cast("OpenAI", get_provider(kind)).build_chat(request, target(kind, model), None)
+    call = cast("OpenAI", get_provider(kind)).build_completion(request, target(kind, model))
     assert json.dumps(request) == before
     return json.loads(call.requests[0].body or b""), call
 

@@ -78,5 +78,5 @@ def test_missing_google_auth_stops_the_start(monkeypatch: pytest.MonkeyPatch) ->
     hidden: dict[str, Any] = {"google.auth": None}
     for name, module in hidden.items():
         monkeypatch.setitem(sys.modules, name, module)
-    with pytest.raises(ConfigurationError, match="pip install -r requirements-vertex.txt"):
+    with pytest.raises(ConfigurationError, match=r"pip install -r requirements-vertex\.txt"):
         check_google_auth(_settings(Path("x")))

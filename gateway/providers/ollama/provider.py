@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from gateway.config.settings import Target
+from gateway.config.settings import Api, Target
 from gateway.errors import GatewayError
 from gateway.providers.base import ProviderDefaults
 from gateway.providers.ollama.chat import OllamaChat
@@ -30,6 +30,7 @@ from gateway.providers.ollama.models import (
 from gateway.providers.ollama.native import PATHS, OllamaNativeChat, build_native_chat
 from gateway.providers.ollama.request import build_chat, needs_model_info
 from gateway.types import (
+    ChatCall,
     ChatRequest,
     EmbeddingsRequest,
     ModelInfo,
@@ -45,6 +46,10 @@ class Ollama(ProviderDefaults):
     def speaks(self, dialect: str, target: Target) -> bool:
         """Tell whether ``dialect`` is one of Ollama's own, or a prompt to complete."""
         return dialect in PATHS or dialect == COMPLETIONS
+
+    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> Api | None:
+        """Return None: there is but one API."""
+        return None
 
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the headers of every request; only ollama.com wants a key."""

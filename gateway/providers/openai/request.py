@@ -110,11 +110,12 @@ def _with_short_ids(message: dict[str, Any]) -> dict[str, Any]:
     calls, answered = message.get("tool_calls"), message.get("tool_call_id")
     if isinstance(calls, list) and any(_has_long_id(call) for call in calls):
         shortened = [
-            {**call, "id": _shorten(call["id"])} if _has_long_id(call) else call for call in calls
+            {**call, "id": shorten_call_id(call["id"])} if _has_long_id(call) else call
+            for call in calls
         ]
         message = {**message, "tool_calls": shortened}
     if isinstance(answered, str) and len(answered) > MAX_CALL_ID:
-        message = {**message, "tool_call_id": _shorten(answered)}
+        message = {**message, "tool_call_id": shorten_call_id(answered)}
     return message
 
 
@@ -123,7 +124,10 @@ def _has_long_id(call: Any) -> bool:
     return isinstance(call_id, str) and len(call_id) > MAX_CALL_ID
 
 
-def _shorten(call_id: str) -> str:
+def shorten_call_id(call_id: str) -> str:
+    """Return an id that OpenAI takes: the same for the same id, and a short one as it is."""
+    if len(call_id) <= MAX_CALL_ID:
+        return call_id
     return f"call_{hashlib.sha256(call_id.encode('utf-8', 'replace')).hexdigest()[:32]}"
 
 
