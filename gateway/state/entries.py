@@ -10,6 +10,7 @@ import hashlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import lmdb
 
@@ -19,8 +20,7 @@ _END = struct.Struct(">Q")
 _LONGEST_KEY = 480
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What is stored: its bytes, when its lifetime ends, how long that is in all."""
 
     payload: bytes
