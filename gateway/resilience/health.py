@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from gateway.serialization import dumps, loads_lenient
@@ -220,6 +221,7 @@ class Health:
 _NAMES = tuple(Health.__dataclass_fields__)
 
 
+@lru_cache(maxsize=1024)
 def load_health(data: bytes | None) -> Health:
     """Return the value that ``dump_health`` made; nothing is known of what can't be read."""
     if data is None:
