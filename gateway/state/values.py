@@ -18,18 +18,32 @@ _PRUNED_AT_ONCE = 2
 _Result = TypeVar("_Result")
 
 
+class ChangeError(Exception):
+    """Carries what a ``change`` raised out of the transaction, which it undoes.
+
+    Its struct.error, say, must not be taken for damage of the file.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 def change_value(
     txn: lmdb.Transaction, key: bytes, change: Change[_Result], length: int, now: int
 ) -> tuple[_Result, bool]:
     """Replace the value of ``key`` by what ``change`` makes of it, for ``length``.
 
     Return its result, and whether the file took more room than before. Each new
-    value takes away two that have ended, so that those can't pile up.
+    value takes away two that have ended, so that those can't pile up. Raises ChangeError.
     """
     stored = VALUES.load(txn, key)
     running = stored if stored is not None and stored.is_running(now) else None
     old = None if running is None else running.payload
-    new, result = change(old)
+    try:
+        new, result = change(old)
+    except Exception as error:
+        raise ChangeError(error) from error
     if new is old:
         return result, False
     if new is None:
