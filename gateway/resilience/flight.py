@@ -14,7 +14,6 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import orjson
@@ -48,8 +47,7 @@ class Flight(NamedTuple):
     has_landed: bool = False
 
 
-@dataclass(frozen=True)
-class Lease:
+class Lease(NamedTuple):
     """The right, and the duty, to do the work of ``key``; to be ended by ``Flights``."""
 
     key: str
@@ -76,7 +74,8 @@ class Flights:
         Who leads looks once more whether the work has been done since it last looked:
         it may have landed in between. Raises ``StateUnavailableError``.
         """
-        self._end_left_open()
+        if self._left_open:
+            self._end_left_open()
         flight = Flight(next(self._numbers), self._state.owner, note)
         lease = Lease(key, flight, orjson.dumps(flight[:3]))
 

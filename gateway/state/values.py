@@ -15,6 +15,9 @@ from gateway.state.entries import NANOSECONDS, Entry, Table
 
 VALUES = Table(b"v", b"y", grain=8 * NANOSECONDS)
 _PRUNED_AT_ONCE = 2
+_BLOCK = 256
+"""Bytes by which a value grows until it is worth a look at the room that is left."""
+
 _Result = TypeVar("_Result")
 
 
@@ -52,10 +55,14 @@ def change_value(
     VALUES.store(txn, key, Entry(new, now + length, length), stored)
     if stored is None:
         VALUES.prune(txn, now, _PRUNED_AT_ONCE)
-    return result, stored is None or len(new) > len(stored.payload)
+    return result, stored is None or _blocks(new) > _blocks(stored.payload)
 
 
 def read_value(txn: lmdb.Transaction, key: bytes, now: int) -> bytes | None:
     """Return the value of ``key``, or None when there is none or its lifetime has passed."""
     entry = VALUES.load(txn, key)
     return entry.payload if entry is not None and entry.is_running(now) else None
+
+
+def _blocks(value: bytes) -> int:
+    return len(value) // _BLOCK
