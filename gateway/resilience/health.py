@@ -63,7 +63,8 @@ class Health:
     """What all processes know of a target; the default is one of which nothing is known.
 
     ``since`` is when ``circuit`` came about, ``until`` when an open one lets a probe
-    through, ``openings`` how often it has opened without a success in between.
+    through, ``openings`` how often it has opened without a success in between; ``was_asked``
+    if it did because the target asked for a pause, and not because it failed too often.
     ``probe`` is the attempt that half-open waits for, ``prober`` its process.
     ``override`` is what an admin forces, ``open`` or ``closed``. ``credit`` is the number
     of requests that have not been used up by a retry.
@@ -73,6 +74,7 @@ class Health:
     since: float = 0.0
     until: float = 0.0
     openings: int = 0
+    was_asked: bool = False
     probe: str | None = None
     prober: str | None = None
     override: str | None = None
@@ -126,7 +128,7 @@ class Health:
             return credited
         counted = credited._counted(0, 1, now, now)
         if retry_after:
-            return counted._opened(retry_after, now)
+            return replace(counted._opened(retry_after, now), was_asked=True)
         successes, failures = counted.counts(now)
         attempts = successes + failures
         if attempts >= MIN_ATTEMPTS and failures >= attempts * FAILURE_RATE:
@@ -193,6 +195,7 @@ class Health:
             since=now,
             until=now + min(seconds, MAX_OPEN),
             openings=self.openings + 1,
+            was_asked=False,
             probe=None,
             prober=None,
         )
