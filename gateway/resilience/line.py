@@ -87,8 +87,9 @@ class Lines:
         Requests of one ``key`` wait for each other; a higher ``priority`` goes first.
         Raises StateUnavailableError.
         """
-        entry = Entry(next(self._numbers), self._state.owner, key, priority, self._now())
-        self._known.add(entry.number)
+        number = next(self._numbers)
+        entry = Entry(number, self._state.owner, key, priority, self._now())
+        self._known.add(number)
         try:
             place = self._enter(line, entry, limit, max_waiting)
         except StateUnavailableError:  # it may have entered all the same

@@ -56,7 +56,7 @@ class SharedFile:
                 or time.monotonic() >= self._inspect_at
             ):
                 environment = self._open()
-            with environment.begin(write=True, buffers=True) as txn:
+            with environment.begin(write=True) as txn:
                 # Read while we hold the lock: nothing begins before the time of what came earlier.
                 return operation(txn, self._clock.now())
         except DAMAGE as error:
@@ -64,7 +64,7 @@ class SharedFile:
             self.close()
         except lmdb.PanicError:  # an earlier write failed half-way; opening again recovers
             self.close()
-        with self._open().begin(write=True, buffers=True) as txn:
+        with self._open().begin(write=True) as txn:
             return operation(txn, self._clock.now())
 
     def close(self) -> None:
