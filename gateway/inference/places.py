@@ -17,7 +17,6 @@ from gateway.transport import Watch
 from gateway.types import Chunk
 
 UNLIMITED = 2**31
-_PRIORITY = 0
 
 
 class Places:
@@ -42,7 +41,7 @@ class Places:
         Raises ``ServiceUnavailableError`` where too many wait already.
         """
         for line, limit, most in self._limits(target):
-            ticket = self._lines.enter(line, record.tenant, _PRIORITY, limit, most)
+            ticket = self._lines.enter(line, record.tenant, record.priority, limit, most)
             if ticket is None:
                 raise ServiceUnavailableError(
                     "Too many requests are waiting for this model already.",

@@ -73,6 +73,8 @@ class Inference:
     def __init__(self, backends: Backends, resilience: Resilience) -> None:
         self._backends = backends
         self._resilience = resilience
+        settings = backends.settings
+        self._public = {name: resolve_route(settings, name) for name in settings.models}
 
     def complete_chat(
         self, request: ChatRequest, watch: Watch, record: RequestRecord, cache_control: str = ""
@@ -193,7 +195,9 @@ class Inference:
         record.model = request["model"]
         if self._backends.settings.log_content:
             record.prompt = str(request.get("messages") or request.get("input"))
-        route = resolve_route(self._backends.settings, record.model)
+        route = self._public.get(record.model)
+        if route is None:
+            route = resolve_route(self._backends.settings, record.model)
         longest = max(each.provider.timeouts.request for each in route.candidates)
         watch.deadline = min(watch.deadline, record.started + longest)
         return route
