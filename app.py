@@ -55,7 +55,15 @@ from gateway.resilience.line import Lines
 from gateway.state import STATE_NAME, State, open_state
 from gateway.state.blobs import open_blobs
 from gateway.telemetry import configure_logging
-from gateway.transport import InProcessAdapter, Upstream, interrupt_labelled, is_gevent_patched
+from gateway.transport import (
+    Fetcher,
+    GoogleTokens,
+    InProcessAdapter,
+    Upstream,
+    check_google_auth,
+    interrupt_labelled,
+    is_gevent_patched,
+)
 
 logger = logging.getLogger("gateway")
 
@@ -178,7 +186,9 @@ def build_backends(settings: Settings, known: Mapping[str, Upstream] | None = No
     for name, each in settings.providers.items():
         old = (known or {}).get(name)
         upstreams[name] = old if old and old.settings == each else _build_upstream(each)
-    return Backends(settings, providers, upstreams, Catalog(settings, providers, upstreams))
+    catalog = Catalog(settings, providers, upstreams)
+    fetcher = Fetcher(settings.image_networks) if settings.image_fetching else None
+    return Backends(settings, providers, upstreams, catalog, fetcher)
 
 
 def warm_model(settings: Settings, model: str) -> Iterator[float]:
@@ -266,4 +276,7 @@ def _build_upstream(settings: ProviderSettings) -> Upstream:
         from gateway.providers.demo import answer
 
         return Upstream(settings, provider.build_headers, InProcessAdapter(answer))
-    return Upstream(settings, provider.build_headers)
+    if settings.kind == "vertex" and not settings.api_keys and settings.project:
+        check_google_auth(settings)
+        return Upstream(settings, provider.build_headers, keys=GoogleTokens(settings))
+    return Upstream(settings, provider.build_headers, sign=provider.build_signer(settings))

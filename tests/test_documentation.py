@@ -191,11 +191,13 @@ def test_the_example_file_loads_and_shows_every_setting(tmp_path: Path) -> None:
 
 def test_the_example_file_still_loads_with_its_comments_active(tmp_path: Path) -> None:
     text = (ROOT / "gateway.example.yaml").read_text(encoding="utf-8")
-    active = re.sub(r"^  # (lab:|azure:|  )", r"  \1", text, flags=re.MULTILINE)
+    active = re.sub(r"^  # (lab:|azure:|bedrock:|google:|  )", r"  \1", text, flags=re.MULTILINE)
     (tmp_path / "gateway.yaml").write_text(active, encoding="utf-8")
     (tmp_path / "certificates").mkdir()
     (tmp_path / "certificates" / "lab-ca.pem").write_text("-")
+    (tmp_path / "certificates" / "service-account.json").write_text("{}")
     environ = {"OPENAI_API_KEY": "k", "LAB_KEY_1": "a", "LAB_KEY_2": "b", "AZURE_TOKEN": "t"}
     settings = load_settings(environ, tmp_path)
     assert settings.providers["lab"].api_keys == ("a", "b")
     assert settings.providers["azure"].base_url == "https://NAME.openai.azure.com/openai"
+    assert settings.providers["bedrock"].access_key_id == "a"

@@ -45,6 +45,12 @@ _PROVIDER_SETTINGS: dict[str, Callable[[str], Any]] = {
     "api_key": values.parse_credential,
     "ad_token": values.parse_credential,
     "api_version": values.parse_api_version,
+    "region": values.parse_region,
+    "access_key_id": values.parse_credential,
+    "secret_access_key": values.parse_credential,
+    "session_token": values.parse_credential,
+    "project": values.parse_cloud_name,
+    "credentials_file": str,
 }
 """How the variables of ``gateway.kinds`` are read, by the setting of a provider they stand for."""
 
@@ -59,7 +65,7 @@ VARIABLES = (
     *(
         Variable(name, "", _PROVIDER_SETTINGS[setting])
         for kind in KINDS.values()
-        for setting, name in kind.variables.items()
+        for setting, name in {**kind.variables, **kind.further_variables}.items()
     ),
     Variable("MAX_RETRIES", "2", values.parse_integer(0)),
     Variable("FALLBACK_MODEL", "", str),
@@ -79,6 +85,8 @@ VARIABLES = (
     Variable("GRACEFUL_TIMEOUT", "25", values.parse_seconds),
     Variable("PING_AFTER", "15", values.parse_seconds),
     Variable("MAX_REQUEST_BYTES", "32 MiB", values.parse_size),
+    Variable("IMAGE_FETCHING", "on", values.parse_switch),
+    Variable("IMAGE_NETWORKS", "", values.parse_list(values.parse_network)),
     Variable("GATEWAY_CONFIG", "", str),
 )
 
@@ -88,10 +96,6 @@ _PREFIX = "GATEWAY_"
 _WITHOUT_EFFECT = {
     "TOKEN_RATE_LIMIT": "token limits",
     "USAGE_RETENTION_DAYS": "usage records",
-    "ANTHROPIC_API_KEY": "Anthropic provider",
-    "ANTHROPIC_BASE_URL": "Anthropic provider",
-    "GEMINI_API_KEY": "Gemini provider",
-    "GEMINI_BASE_URL": "Gemini provider",
 }
 
 

@@ -141,6 +141,12 @@ class ProviderSchema(StrictSchema):
     max_retries = Value(read_integer(0))
     load_timeout = Value(read_seconds)
     overflow_while_loading = Value(read_switch)
+    region = Value(read_text(values.parse_region))
+    access_key_id = Value(read_text(values.parse_credential))
+    secret_access_key = Value(read_text(values.parse_credential))
+    session_token = Value(read_text(values.parse_credential))
+    project = Value(read_text(values.parse_cloud_name))
+    credentials_file = Value(read_text(str))
     models = Entries(Settings(ModelSchema), check_model_name)
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)

@@ -88,6 +88,18 @@ class ProviderSettings:
     """Seconds a model may take to load, where the provider tells that it does."""
 
     overflow_while_loading: bool = False
+    project: str | None = None
+    """The project in Google Cloud whose models are asked for."""
+
+    credentials_file: str | None = None
+    """A service account's key file; None: an API key, or what the machine itself has."""
+
+    region: str | None = None
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    """With the two before, what signs requests where there is no API key."""
+
     models: Mapping[str, ModelSettings] = field(default_factory=dict)
 
     @property
@@ -247,6 +259,10 @@ class Settings:
     graceful_timeout: float = 25.0
     ping_after: float = 15.0
     max_request_bytes: int = 32 * 1024 * 1024
+    image_fetching: bool = True
+    image_networks: tuple[str, ...] = ()
+    """Networks inside ours from which images may be fetched as well."""
+
     gateway_config: str | None = None
     """The file that was read, or None."""
 

@@ -22,6 +22,7 @@ from gateway.inference.attempt import (
 )
 from gateway.inference.chat import Chat, ChatAnswer, begin_stream, waiting
 from gateway.inference.counting import count_tokens
+from gateway.inference.images import LinkedImages
 from gateway.inference.journey import Journey
 from gateway.inference.loading import Loading
 from gateway.inference.passing import PassedAnswer
@@ -164,10 +165,17 @@ class Inference:
         is_whole: bool,
     ) -> Chat:
         route = self._resolve(request, watch, record)
+        images = LinkedImages(self._backends.fetcher)
 
         def start(target: Target, first_byte: float) -> Attempt:
             return ChatAttempt(
-                self._backends, request, target, watch, first_byte, is_whole=is_whole
+                self._backends,
+                request,
+                target,
+                watch,
+                first_byte,
+                is_whole=is_whole,
+                images=images,
             )
 
         def depart() -> Journey:

@@ -9,11 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 
 from gateway.config.settings import Target
 from gateway.errors import GatewayError
+from gateway.providers.base import ProviderDefaults
 from gateway.providers.ollama.chat import OllamaChat
 from gateway.providers.ollama.completion import DIALECT as COMPLETIONS
 from gateway.providers.ollama.completion import OllamaCompletion, build_completion
 from gateway.providers.ollama.embeddings import OllamaEmbeddings, build_embeddings
 from gateway.providers.ollama.errors import parse_error
+from gateway.providers.ollama.images import is_link
 from gateway.providers.ollama.models import (
     build_loaded_models,
     build_model_info,
@@ -37,7 +39,7 @@ from gateway.types import (
 )
 
 
-class Ollama:
+class Ollama(ProviderDefaults):
     """A ``gateway.providers.base.Provider``."""
 
     def speaks(self, dialect: str, target: Target) -> bool:
@@ -54,6 +56,10 @@ class Ollama:
     def needs_model_info(self, request: ChatRequest) -> bool:
         """Tell whether a request has images, audio, tools or reasoning; a wrong one needs none."""
         return needs_model_info(request)
+
+    def needs_fetching(self, url: str) -> bool:
+        """Tell whether an image's address is a link, for Ollama fetches nothing."""
+        return is_link(url)
 
     def build_chat(
         self, request: ChatRequest, target: Target, info: ModelInfo | None
