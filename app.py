@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.accounts.admin_key import ADMIN_KEY_NAME, ensure_admin_key
+from gateway.accounts.database import Database, StoreUnavailableError
 from gateway.accounts.keys import KeyRing
+from gateway.accounts.service import Accounts
 from gateway.accounts.stored_responses import StoredResponses
 from gateway.api import (
     admin,
+    admin_keys,
+    admin_tenants,
     chat,
     completions,
     embeddings,
@@ -24,6 +29,7 @@ from gateway.api import (
     messages,
     models,
     ollama,
+    openapi,
     passthrough,
     responses_api,
     welcome,
@@ -48,7 +54,7 @@ from gateway.resilience.breaker import Breakers
 from gateway.resilience.cache import AnswerCache
 from gateway.resilience.idempotency import Idempotency
 from gateway.resilience.line import Lines
-from gateway.state import State, open_state
+from gateway.state import STATE_NAME, State, open_state
 from gateway.state.blobs import open_blobs
 from gateway.telemetry import configure_logging
 from gateway.transport import (
@@ -57,6 +63,7 @@ from gateway.transport import (
     InProcessAdapter,
     Upstream,
     check_google_auth,
+    interrupt_labelled,
     is_gevent_patched,
 )
 
@@ -72,11 +79,13 @@ _BLUEPRINTS = (
     models,
     ollama,
     health,
+    openapi,
     admin,
+    admin_keys,
+    admin_tenants,
     welcome,
 )
 
-STATE_NAME = "gateway.state"
 CACHE_NAME = "gateway.cache"
 RESPONSES_NAME = "responses.db"
 
@@ -132,7 +141,9 @@ class Parts:
             redis_url=settings.redis_url,
         )
         self._cache_max_bytes = settings.cache_max_bytes
-        self._key_ring = load_key_ring(settings)
+        database = Database(settings.database_url)
+        self._accounts = Accounts(load_key_ring(settings), database, state, interrupt_labelled)
+        _prepare(database)
         self._stored_responses = StoredResponses(settings.data_directory / RESPONSES_NAME)
         self._breakers = Breakers(state)
         self._lines = Lines(state)
@@ -154,7 +165,7 @@ class Parts:
         )
         return Services(
             settings,
-            self._key_ring,
+            self._accounts,
             Inference(backends, resilience),
             backends.catalog,
             Idempotency(self._blobs, self._state, longest=longest),
@@ -218,6 +229,12 @@ def load_key_ring(settings: Settings) -> KeyRing:
     key = ensure_admin_key(path)
     logger.info("no key is configured: the admin key is in %s", path)
     return KeyRing.from_keys((), (key,))
+
+
+def _prepare(database: Database) -> None:
+    """Bring the schema up to date; where that fails, the first that needs it tries again."""
+    with suppress(StoreUnavailableError):  # the database says so itself
+        database.prepare()
 
 
 def _load_settings() -> tuple[LiveConfiguration[Services], State]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.cli import build_command
+from gateway.commands.completion import COMPLETE_VARIABLE
 from gateway.config.settings import Settings
 
 
@@ -26,4 +27,6 @@ def warm_model(settings: Settings, model: str) -> Iterator[float]:
 
 
 if __name__ == "__main__":
-    build_command(list_models, warm_model)(prog_name="python -m gateway")
+    build_command(list_models, warm_model)(
+        prog_name="python -m gateway", complete_var=COMPLETE_VARIABLE
+    )

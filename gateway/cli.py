@@ -1,4 +1,4 @@
-"""The command line: ``python -m gateway config``, ``serve``, ``reload`` and ``warm``.
+"""The command line: ``python -m gateway config``, ``serve``, ``reload``, ``warm`` and more.
 
 Knows how to tell people what is in force and how gunicorn is started. Must not
 know how models are listed or loaded (that is handed in), nor import Flask, gevent or
@@ -19,6 +19,10 @@ import click
 
 from gateway.accounts.admin_key import ADMIN_KEY_NAME, ensure_admin_key
 from gateway.admin_client import GatewayUnreachableError, find_admin_key, post_reload
+from gateway.commands.completion import completion_command
+from gateway.commands.database import database_command
+from gateway.commands.keys import keys_command
+from gateway.commands.tenants import tenants_command
 from gateway.config.description import describe_settings, iter_lines
 from gateway.config.environment import BANNER_VARIABLE, current_environment
 from gateway.config.load import load_environment, load_settings
@@ -104,8 +108,15 @@ def build_command(list_models: ListModels, warm_model: WarmModel) -> click.Group
             sys.exit(_EXIT_REFUSED)
         click.echo(f"{model} is loaded.")
 
-    command.add_command(config_command)
-    command.add_command(reload_command)
+    for each in (
+        config_command,
+        reload_command,
+        keys_command,
+        tenants_command,
+        database_command,
+        completion_command,
+    ):
+        command.add_command(each)
     return command
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TextIO
@@ -45,9 +45,10 @@ class AttemptRecord:
 class RequestRecord:
     """What is known of one request, filled in on its way. Times are ``time.monotonic()``.
 
-    ``priority`` is that of who asks, in lines: the higher goes first.
-    ``waited`` is the seconds spent waiting for the upstream and for the client to
-    take what was written; the rest of the duration is the gateway's own overhead.
+    ``models`` are patterns of those the key may use, () for all; of those who wait for
+    a target, the highest ``priority`` goes first. ``waited`` is the seconds spent waiting
+    for the upstream and for the client to take what was written; the rest of the duration
+    is the gateway's own overhead.
     """
 
     request_id: str
@@ -56,6 +57,7 @@ class RequestRecord:
     started: float = field(default_factory=time.monotonic)
     key: str = ""
     tenant: str = ""
+    models: Sequence[str] = ()
     priority: int = 0
     model: str = ""
     provider: str = ""

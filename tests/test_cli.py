@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway.accounts.admin_key import is_admin_key
+from gateway.accounts.key_format import is_key
 from gateway.cli import WarmModel, build_banner, build_command, build_url
 from gateway.config.load import load_settings
 from gateway.config.settings import RouteSettings, RouteTarget, Settings
@@ -110,7 +110,7 @@ def test_serve_becomes_gunicorn_with_the_banner(
 def test_the_banner_has_a_line_to_paste_with_the_new_admin_key(tmp_path: Path) -> None:
     banner = build_banner(_settings(tmp_path), _lists(), show_keys=False)
     key = (tmp_path / "data" / "admin.key").read_text().strip()
-    assert is_admin_key(key)
+    assert is_key(key)
     assert f"Its admin key is in {tmp_path}/data/admin.key" in banner.splitlines()
     assert _curl(banner) == [
         "curl",

@@ -1,48 +1,24 @@
 """The admin key that the gateway makes for itself when no key is configured.
 
-Knows the key's format and its file. Must not know the configuration or HTTP.
-
-A key is ``gw_``, 32 random base62 characters, and 6 more that are the CRC-32 of
-all before them as a big-endian base62 number. The checksum tells a mistyped or
-cut key from a wrong one, and lets secret scanners know ours.
+Knows the key's file. Must not know the configuration or HTTP.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import re
-import secrets
 import stat
-import string
 import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gateway.accounts.key_format import build_key, is_key
 from gateway.errors import ConfigurationError
 
 ADMIN_KEY_NAME = "admin.key"
 
-_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_PREFIX = "gw_"
-_RANDOM_LENGTH = 32
-_CHECKSUM_LENGTH = 6
-_KEY = re.compile(f"{_PREFIX}[0-9A-Za-z]{{{_RANDOM_LENGTH + _CHECKSUM_LENGTH}}}")
 _LONGEST_FILE = 1024
-
-
-def build_admin_key() -> str:
-    """Return a new random key (190 bits), with its checksum."""
-    body = _PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
-    return body + _build_checksum(body)
-
-
-def is_admin_key(text: str) -> bool:
-    """Tell whether ``text`` has the format of a key, checksum included."""
-    body, checksum = text[:-_CHECKSUM_LENGTH], text[-_CHECKSUM_LENGTH:]
-    return bool(_KEY.fullmatch(text)) and checksum == _build_checksum(body)
 
 
 def ensure_admin_key(path: Path) -> str:
@@ -59,7 +35,7 @@ def ensure_admin_key(path: Path) -> str:
             try:
                 return _read_key(path)
             except FileNotFoundError:
-                key = build_admin_key()
+                key = build_key()
                 _write_key(path, key, directory)
                 return key
     except OSError as error:
@@ -95,7 +71,7 @@ def _read_key(path: Path) -> str:
             os.fchmod(file.fileno(), stat.S_IRUSR | stat.S_IWUSR)
         content = file.read(_LONGEST_FILE)
     key = content.decode("ascii", "replace").strip()
-    if not is_admin_key(key):
+    if not is_key(key):
         raise ConfigurationError(
             f"{path} does not hold an admin key (gw_ and 38 letters and digits, unchanged); "
             "restore it, or remove it to get a new one"
@@ -116,12 +92,3 @@ def _write_key(path: Path, key: str, directory: int) -> None:
         os.unlink(temporary)
         raise
     os.fsync(directory)
-
-
-def _build_checksum(body: str) -> str:
-    number = zlib.crc32(body.encode("ascii", "replace"))
-    digits = ""
-    for _ in range(_CHECKSUM_LENGTH):
-        number, digit = divmod(number, len(_ALPHABET))
-        digits = _ALPHABET[digit] + digits
-    return digits

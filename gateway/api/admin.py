@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from flask import Blueprint, Response
+from marshmallow import fields, validate
 
-from flask import Blueprint, Response, g
-from marshmallow import Schema, ValidationError, fields, validate
-
-from gateway.api.authentication import authenticate
-from gateway.api.body import read_body
+from gateway.accounts.fields import StrictSchema
+from gateway.api.authentication import require_admin
+from gateway.api.fields import read_fields
 from gateway.api.responses import json_response
 from gateway.api.services import configuration, services
 from gateway.config.description import describe_settings
-from gateway.errors import ConfigurationError, InvalidRequestError, PermissionDeniedError
-from gateway.serialization import loads_strict
+from gateway.errors import ConfigurationError, InvalidRequestError
 
 AUTOMATIC = "automatic"
-MAX_BODY_BYTES = 64 * 1024
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
-
-
-@bp.before_request
-def require_admin() -> None:
-    """Raise ``AuthenticationError`` without a key, ``PermissionDeniedError`` with a user's."""
-    authenticate()
-    principal = g.get("principal")  # there is none for OPTIONS, which tells nothing
-    if principal is not None and principal.role != "admin":
-        raise PermissionDeniedError("This needs an admin's key.")
+bp.before_request(require_admin)
 
 
 @bp.get("/targets")
@@ -39,7 +28,7 @@ def list_targets() -> Response:
 @bp.post("/targets/<path:name>")
 def override_target(name: str) -> Response:
     """Force a target's breaker open or closed, or let it decide by itself again."""
-    state = _read(_OverrideSchema())["state"]
+    state = read_fields(OverrideSchema())["state"]
     services().targets.override(name, None if state == AUTOMATIC else state)
     return json_response({"name": name, "state": state})
 
@@ -61,7 +50,9 @@ def reload_configuration() -> Response:
     return json_response({"version": version})
 
 
-class _OverrideSchema(Schema):
+class OverrideSchema(StrictSchema):
+    """What a target's breaker is to be."""
+
     state = fields.String(
         required=True,
         validate=validate.OneOf(
@@ -73,19 +64,3 @@ class _OverrideSchema(Schema):
             "null": "must be open, closed or automatic",
         },
     )
-
-
-def _read(schema: Schema) -> dict[str, Any]:
-    """Return the JSON body as ``schema`` reads it; raises ``InvalidRequestError``."""
-    try:
-        body = loads_strict(read_body(MAX_BODY_BYTES))
-    except ValueError as error:
-        raise InvalidRequestError("The request body is not JSON.") from error
-    if not isinstance(body, dict):
-        raise InvalidRequestError("The request body must be a JSON object.")
-    try:
-        return dict(schema.load(body))
-    except ValidationError as error:
-        param, messages = next(iter(error.messages_dict.items()))
-        message = messages[0] if param in schema.fields else "is not known"
-        raise InvalidRequestError(f"{param} {message}.", param=param) from error

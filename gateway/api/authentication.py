@@ -11,34 +11,57 @@ from typing import Any
 
 from flask import g, request
 
-from gateway.accounts.keys import KeyRing, Principal
+from gateway.accounts.addresses import is_allowed
+from gateway.accounts.keys import Principal
+from gateway.accounts.service import Accounts
 from gateway.api.services import services
-from gateway.errors import AuthenticationError
+from gateway.errors import AuthenticationError, PermissionDeniedError
 
-_ANYONE = Principal("anonymous", "admin", "anonymous")
+_ANYONE = Principal("anonymous", "admin", "anonymous", key_id="anonymous")
 
 
 def authenticate() -> None:
-    """Set ``g.principal``; raises ``AuthenticationError``. A ``before_request`` of blueprints."""
+    """Set ``g.principal``. A ``before_request`` of blueprints.
+
+    Raises ``AuthenticationError``, ``PermissionDeniedError`` for a key that may not be used
+    from the client's address, ``RateLimitError`` where wrong ones come too often.
+    """
     environ = request.environ
     if environ["REQUEST_METHOD"] == "OPTIONS":
         return
     known = services()
-    principal = _principal_of(environ, known.key_ring) if known.settings.auth else _ANYONE
+    principal = _principal_of(environ, known.accounts) if known.settings.auth else _ANYONE
     g.principal = principal
     g.record.key = principal.name
     g.record.tenant = principal.tenant
+    g.record.models = principal.models
+    g.record.priority = principal.priority
+    address: str = environ.get("REMOTE_ADDR", "")
+    if principal.allowed_ips and not is_allowed(address, principal.allowed_ips):
+        raise PermissionDeniedError(
+            "This API key may not be used from your address.", code="address_not_allowed"
+        )
 
 
-def _principal_of(environ: Mapping[str, Any], key_ring: KeyRing) -> Principal:
+def require_admin() -> None:
+    """``authenticate``, and raise ``PermissionDeniedError`` for a user's key."""
+    authenticate()
+    principal = g.get("principal")  # there is none for OPTIONS, which tells nothing
+    if principal is not None and principal.role != "admin":
+        raise PermissionDeniedError("This needs an admin's key.")
+
+
+def _principal_of(environ: Mapping[str, Any], accounts: Accounts) -> Principal:
     key = _key_of(environ)
     if key is None:
         raise AuthenticationError(
             "You didn't provide an API key. Send it in the Authorization header, as "
             "'Authorization: Bearer YOUR_KEY'.",
         )
-    principal = key_ring.authenticate(key)
+    accounts.live.follow()
+    principal = accounts.authenticate(key)
     if principal is None:
+        accounts.wrong_keys.note(environ.get("REMOTE_ADDR", ""))
         raise AuthenticationError("Incorrect API key provided.")
     return principal
 

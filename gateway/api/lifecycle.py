@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
+from gateway.accounts.keys import Principal
 from gateway.api.services import hold_services, services
 from gateway.errors import InvalidRequestError, RestartingError
 from gateway.inference import Asked
@@ -38,6 +39,9 @@ def open_client_watch() -> Watch:
     has_left = request.environ.get("waitress.client_disconnected")
     watch = open_watch(_seconds_allowed(), client, has_left)
     g.watch = watch
+    principal: Principal = g.principal
+    watch.label = principal.key_id
+    services().accounts.live.raise_if_ended(principal.key_id)
     return watch
 
 

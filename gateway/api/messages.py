@@ -32,4 +32,4 @@ def count_tokens() -> Response:
     body = read_body(services().settings.max_request_bytes)
     request = build_request(parse_object(body), ClientHeaders())
     g.record.model = request["model"]
-    return json_response({"input_tokens": services().inference.count_tokens(request)})
+    return json_response({"input_tokens": services().inference.count_tokens(request, g.record)})

@@ -21,8 +21,8 @@ bp.before_request(authenticate)
 
 @bp.get("/v1/models")
 def list_models() -> Response:
-    """List every name that works as ``model``."""
-    models = services().catalog.list_models()
+    """List every name that works as ``model`` with this key."""
+    models = services().catalog.list_models(g.principal.models)
     if "HTTP_ANTHROPIC_VERSION" in request.environ:
         return json_response(build_model_list(models))
     return json_response({"object": "list", "data": [_to_dict(model) for model in models]})
@@ -32,7 +32,7 @@ def list_models() -> Response:
 def retrieve_model(model: str) -> Response:
     """Describe one model, by any name that works as ``model``."""
     g.record.model = model
-    found = services().catalog.get_model(model)
+    found = services().catalog.get_model(model, g.principal.models)
     if "HTTP_ANTHROPIC_VERSION" in request.environ:
         return json_response(build_model(found))
     return json_response(_to_dict(found))

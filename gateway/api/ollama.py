@@ -75,7 +75,7 @@ def create_embedding() -> Response:
 @lists.get("/api/tags")
 def list_tags() -> Response:
     """List every name that works as ``model``."""
-    return json_response(build_tags(services().catalog.list_models()))
+    return json_response(build_tags(services().catalog.list_models(g.principal.models)))
 
 
 @lists.post("/api/show")
@@ -84,13 +84,14 @@ def show_model() -> Response:
     asked = parse_object(read_body(services().settings.max_request_bytes))
     read_name(asked)
     g.record.model = asked["model"]
-    return json_response(build_show(services().catalog.describe_model(asked["model"])))
+    model = services().catalog.describe_model(asked["model"], g.principal.models)
+    return json_response(build_show(model))
 
 
 @lists.get("/api/ps")
 def list_loaded() -> Response:
     """List the models that are in memory, as far as providers tell."""
-    return json_response(build_loaded(services().catalog.list_loaded()))
+    return json_response(build_loaded(services().catalog.list_loaded(g.principal.models)))
 
 
 @lists.get("/api/version")
@@ -112,7 +113,7 @@ def _load(dialect: ChatDialect, model: str, keep_alive: Any) -> Response:
     """Load a model, as clients do before they ask; unloading one is for the operator."""
     if keep_alive is not None and keep_alive in (0, "0", "0s"):
         raise PermissionDeniedError("Models can't be unloaded through the gateway.")
-    services().inference.load_model(model)
+    services().inference.load_model(model, g.record)
     said = message_of({"content": ""}) if dialect is chat else response_of({"content": ""})
     return json_response(
         {"model": model, "created_at": format_now(), **said, "done": True, "done_reason": "load"}

@@ -11,7 +11,7 @@ from typing import Protocol, cast
 
 from flask import current_app, g
 
-from gateway.accounts.keys import KeyRing
+from gateway.accounts.service import Accounts
 from gateway.accounts.stored_responses import StoredResponses
 from gateway.config.settings import Settings
 from gateway.inference import Catalog, Inference, Targets
@@ -25,7 +25,7 @@ class Services:
     """The collaborators of the API. ``check_store`` raises where the shared state is away."""
 
     settings: Settings
-    key_ring: KeyRing
+    accounts: Accounts
     inference: Inference
     catalog: Catalog
     idempotency: Idempotency

@@ -123,7 +123,7 @@ def _own_value(settings: Settings, variable: str) -> Any:
     value = getattr(settings, variable.lower())
     if variable in ("GATEWAY_API_KEYS", "ADMIN_API_KEYS"):
         return [mask_secret(key) for key in value]
-    if variable == "REDIS_URL" and value is not None:
+    if variable in ("REDIS_URL", "DATABASE_URL") and value is not None:
         return mask_url(value)
     return list(value) if isinstance(value, tuple) else value
 

@@ -125,6 +125,7 @@ def _build_own(parsed: Mapping[str, Any], directory: Path) -> dict[str, Any]:
     """Return the fields of ``Settings`` that are each one variable."""
     own = {field: parsed[name] for name, field in _own_fields() if name in parsed}
     own.setdefault("web_concurrency", _count_cores())
+    own["directory"] = directory
     own["database_url"] = _anchor(own.get("database_url", Settings.database_url), directory)
     return own
 
@@ -171,5 +172,7 @@ def _count_cores() -> int:
 
 
 def _anchor(database_url: str, directory: Path) -> str:
-    """Return the URL with an absolute path, so that it means the same file from anywhere."""
+    """Return SQLite's URL with an absolute path: it means the same file from anywhere."""
+    if not database_url.startswith(SQLITE_PREFIX):
+        return database_url
     return SQLITE_PREFIX + str((directory / database_url.removeprefix(SQLITE_PREFIX)).absolute())

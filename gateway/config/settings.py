@@ -275,7 +275,7 @@ class Settings:
     gateway_api_keys: tuple[str, ...] = field(default=(), repr=False)
     admin_api_keys: tuple[str, ...] = field(default=(), repr=False)
     rate_limit: str = "60/minute"
-    database_url: str = "sqlite:///data/gateway.db"
+    database_url: str = field(default="sqlite:///data/gateway.db", repr=False)
     redis_url: str | None = field(default=None, repr=False)
     limits_when_store_is_down: str = "deny"
     log_level: str = "info"
@@ -297,12 +297,12 @@ class Settings:
     warnings: tuple[str, ...] = field(default=(), compare=False)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
-    @property
-    def database_path(self) -> Path:
-        """The SQLite file that ``database_url`` names."""
-        return Path(self.database_url.removeprefix(SQLITE_PREFIX))
+    directory: Path = field(default=Path(), compare=False)
+    """Where the gateway was started."""
 
     @property
     def data_directory(self) -> Path:
-        """The directory of the database, where every other file of the gateway is kept too."""
-        return self.database_path.parent
+        """Where every file of the gateway is kept: beside the SQLite file, or in ``data``."""
+        if self.database_url.startswith(SQLITE_PREFIX):
+            return Path(self.database_url.removeprefix(SQLITE_PREFIX)).parent
+        return self.directory / "data"

@@ -176,11 +176,20 @@ def parse_redis_url(text: str) -> str:
 
 
 def parse_database_url(text: str) -> str:
-    """Check the URL of a SQLite file: ``sqlite:///relative.db`` or ``sqlite:////absolute.db``."""
+    """Check where the database is: a file of SQLite's, or PostgreSQL, where it may hold a password.
+
+    ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``postgresql://user:password@host/name``.
+    """
     scheme = text.partition(":")[0]
+    if scheme in ("postgresql", "postgres"):
+        parts = _split_url(text, ("postgresql", "postgres"))
+        if not re.fullmatch(r"/[^/]+", parts.path):
+            raise ValueError("names no database; write e.g. postgresql://user:password@host/name")
+        return "postgresql" + text.removeprefix(scheme)
     if scheme != "sqlite":
         raise ValueError(
-            "only SQLite is supported by this version; write e.g. sqlite:///data/gateway.db"
+            "is neither SQLite nor PostgreSQL; write e.g. sqlite:///data/gateway.db "
+            "or postgresql://user:password@host/name"
         )
     path = text.removeprefix(SQLITE_PREFIX)
     if path == text or not path or path.endswith("/") or path.startswith(":memory:"):

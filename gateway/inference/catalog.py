@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -17,7 +17,7 @@ from typing import TypeVar
 from gateway.config.settings import Settings, Target
 from gateway.errors import GatewayError, NotFoundError, UpstreamError
 from gateway.providers.base import Provider
-from gateway.routing import resolve_target
+from gateway.routing import may_use, require_model, resolve_target
 from gateway.transport import Upstream
 from gateway.types import ModelInfo, UpstreamRequest
 
@@ -56,10 +56,11 @@ class Catalog:
         self._upstreams = upstreams
         self._shelves = {name: _Shelf() for name in settings.providers}
 
-    def list_models(self) -> list[ModelInfo]:
+    def list_models(self, allowed: Sequence[str] = ()) -> list[ModelInfo]:
         """Return public names and ``provider/model`` of every provider that answers.
 
-        A provider that is down contributes what it last told, if anything.
+        A provider that is down contributes what it last told, if anything. Of all those
+        there are, the patterns ``allowed`` tell which may be used, () for all.
         """
         models = [_public(name) for name in self._settings.models]
         models += [
@@ -69,13 +70,16 @@ class Catalog:
             if model.id.isprintable()  # no other name can be asked for
         ]
         unique = {model.id: model for model in reversed(models)}
-        return list(reversed(unique.values()))
+        found = list(reversed(unique.values()))
+        return [model for model in found if may_use(self._settings, allowed, model.id)]
 
-    def get_model(self, name: str) -> ModelInfo:
+    def get_model(self, name: str, allowed: Sequence[str] = ()) -> ModelInfo:
         """Return what is known of the model a client calls ``name``.
 
-        Raises ``NotFoundError`` where its provider answers and doesn't list it.
+        Raises ``NotFoundError`` where its provider answers and doesn't list it, and
+        ``PermissionDeniedError`` where the patterns ``allowed`` don't allow it.
         """
+        require_model(self._settings, allowed, name)
         if name in self._settings.models:
             return _public(name)
         target = resolve_target(self._settings, name)
@@ -88,12 +92,12 @@ class Catalog:
         found = found or ModelInfo(target.model)
         return found._replace(id=name, owned_by=found.owned_by or target.provider.name)
 
-    def describe_model(self, name: str) -> ModelInfo:
+    def describe_model(self, name: str, allowed: Sequence[str] = ()) -> ModelInfo:
         """Return what is known of the model a client calls ``name``, its abilities too.
 
-        Of several targets the first counts. Raises ``NotFoundError`` as ``get_model`` does.
+        Of several targets the first counts. Raises as ``get_model`` does.
         """
-        model = self.get_model(name)
+        model = self.get_model(name, allowed)
         target = resolve_target(self._settings, name)
         info = self.model_info(target)
         told = info if info is not None else model
@@ -104,14 +108,14 @@ class Catalog:
             context_length=target.context_length or told.context_length,
         )
 
-    def list_loaded(self) -> list[ModelInfo]:
-        """Return the models that are in memory, of all providers that tell."""
+    def list_loaded(self, allowed: Sequence[str] = ()) -> list[ModelInfo]:
+        """Return the models that are in memory, of all providers that tell; see ``list_models``."""
         loaded = []
         for name, provider in self._providers.items():
             request = provider.build_loaded_models()
             names = request and self._fetch(name, request, provider.parse_loaded_models)
             loaded += [ModelInfo(f"{name}/{model}", owned_by=name) for model in sorted(names or ())]
-        return loaded
+        return [model for model in loaded if may_use(self._settings, allowed, model.id)]
 
     def model_info(self, target: Target) -> ModelInfo | None:
         """Return what the provider tells of a target's model, or None where it tells nothing."""

@@ -35,6 +35,7 @@ from gateway.routing import (
     Route,
     able_targets,
     order_targets,
+    require_model,
     resolve_route,
     resolve_target,
 )
@@ -107,19 +108,21 @@ class Inference:
         journey = self._depart(self._order(route), route, start, watch, record, is_whole=False)
         return PassedAnswer(journey, record)
 
-    def count_tokens(self, request: NativeRequest) -> int:
+    def count_tokens(self, request: NativeRequest, record: RequestRecord) -> int:
         """Return how many tokens a prompt has, as its provider counts, or else an estimate.
 
         Generates nothing. Raises ``GatewayError``.
         """
+        require_model(self._backends.settings, record.models, request["model"])
         target = resolve_target(self._backends.settings, request["model"])
         return count_tokens(self._backends, request, target)
 
-    def load_model(self, name: str) -> None:
+    def load_model(self, name: str, record: RequestRecord) -> None:
         """Have the model called ``name`` loaded, where its provider has to; returns once it is.
 
-        Raises ``NotFoundError`` and other ``GatewayError``.
+        Raises ``PermissionDeniedError``, ``NotFoundError`` and other ``GatewayError``.
         """
+        require_model(self._backends.settings, record.models, name)
         target = resolve_target(self._backends.settings, name)
         if self._backends.providers[target.provider.name].build_warm(target) is None:
             self._backends.catalog.get_model(name)
@@ -195,9 +198,9 @@ class Inference:
         record.model = request["model"]
         if self._backends.settings.log_content:
             record.prompt = str(request.get("messages") or request.get("input"))
-        route = self._public.get(record.model)
+        route = None if record.models else self._public.get(record.model)
         if route is None:
-            route = resolve_route(self._backends.settings, record.model)
+            route = resolve_route(self._backends.settings, record.model, record.models)
         longest = max(each.provider.timeouts.request for each in route.candidates)
         watch.deadline = min(watch.deadline, record.started + longest)
         return route

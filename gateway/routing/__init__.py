@@ -5,6 +5,7 @@ Knows settings and requests. Must not know providers' formats, nor how anything 
 
 from gateway.routing.needs import Needs, able_targets, can_serve, needs_model_info, needs_of
 from gateway.routing.order import Latency, order_targets
+from gateway.routing.permission import may_use, require_model
 from gateway.routing.request import build_target_request
 from gateway.routing.resolve import Route, resolve_route, resolve_target
 
@@ -15,9 +16,11 @@ __all__ = [
     "able_targets",
     "build_target_request",
     "can_serve",
+    "may_use",
     "needs_model_info",
     "needs_of",
     "order_targets",
+    "require_model",
     "resolve_route",
     "resolve_target",
 ]

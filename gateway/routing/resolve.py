@@ -6,11 +6,13 @@ nor whether a provider has the model.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.config.names import may_have_model, split_model_name
 from gateway.config.settings import CacheSettings, Settings, Strategy, Target, TargetSettings
 from gateway.errors import NotFoundError
+from gateway.routing.permission import may_use, require_model
 
 
 @dataclass(frozen=True)
@@ -32,18 +34,22 @@ class Route:
         return self.targets if self.fallback is None else self.targets + self.fallback.candidates
 
 
-def resolve_route(settings: Settings, name: str) -> Route:
+def resolve_route(settings: Settings, name: str, allowed: Sequence[str] = ()) -> Route:
     """Return where a request for the client's model ``name`` may go.
 
     A name is looked up in this order: a public name; ``provider/model`` where the
     provider is configured (only the first ``/`` counts); else the default provider's
     model of that name. Where that is a single target, ``FALLBACK_MODEL`` comes after
-    it. Raises ``NotFoundError`` (``model_not_found``) for a name without a model in
-    it, and for any model of a demo provider but its one: it never answers in
-    another's name.
+    it. ``allowed`` are patterns of the models that who asks may use, () for all; a
+    fallback they may not use is left out. Raises ``PermissionDeniedError``, and
+    ``NotFoundError`` (``model_not_found``) for a name without a model in it, and for any
+    model of a demo provider but its one: it never answers in another's name.
     """
+    require_model(settings, allowed, name)
     route = _resolve_own(settings, name, name)
     if len(route.targets) > 1 or settings.fallback_model is None:
+        return route
+    if not may_use(settings, allowed, settings.fallback_model):
         return route
     fallback = _resolve_own(settings, settings.fallback_model, name)
     others = tuple(each for each in fallback.targets if each.name != route.targets[0].name)

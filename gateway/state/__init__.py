@@ -11,7 +11,17 @@ from gateway.state.base import Counter, State, StateUnavailableError
 from gateway.state.local import LocalState
 from gateway.state.policy import StateWithPolicy
 
-__all__ = ["Counter", "LocalState", "State", "StateUnavailableError", "open_state"]
+__all__ = [
+    "STATE_NAME",
+    "Counter",
+    "LocalState",
+    "State",
+    "StateUnavailableError",
+    "open_state",
+]
+
+STATE_NAME = "gateway.state"
+"""The file's name, in the directory of the gateway's data."""
 
 
 def open_state(

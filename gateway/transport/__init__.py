@@ -10,7 +10,13 @@ from gateway.transport.google_tokens import GoogleTokens, check_google_auth
 from gateway.transport.in_process import InProcessAdapter
 from gateway.transport.restart import begin_restart, is_restarting, restart_on_sigterm
 from gateway.transport.upstream import Upstream
-from gateway.transport.watch import Watch, is_gevent_patched, open_watch, stop_reading
+from gateway.transport.watch import (
+    Watch,
+    interrupt_labelled,
+    is_gevent_patched,
+    open_watch,
+    stop_reading,
+)
 
 __all__ = [
     "Exchange",
@@ -24,6 +30,7 @@ __all__ = [
     "Watch",
     "begin_restart",
     "check_google_auth",
+    "interrupt_labelled",
     "is_gevent_patched",
     "is_restarting",
     "open_watch",

@@ -80,6 +80,7 @@ class HttpExchange(Exchange):
             piece = self._parser.take()
             if piece:
                 self._body_begun = True
+                self._watch.raise_if_interrupted()
                 yield piece
             elif self._parser.complete:
                 self._release()

@@ -57,7 +57,7 @@ class Watch(ABC):
     comes yet. ``waited`` sums up the seconds
     spent waiting. ``wait`` raises ``ClientDisconnectedError`` once the client has
     left, ``UpstreamTimeoutError`` once the whole request is out of time, and another
-    error once it was interrupted with that.
+    error once it was interrupted with that. ``label`` is what it can be found by.
     """
 
     def __init__(self, deadline: float) -> None:
@@ -65,6 +65,7 @@ class Watch(ABC):
         self.next_ping = inf
         self.waited = 0.0
         self.note = ""
+        self.label = ""
         self._interruption: Callable[[], GatewayError] | None = None
         _open_watches.add(self)
 
@@ -84,6 +85,11 @@ class Watch(ABC):
         """Make the wait there is, if any, and all later ones raise what ``build_error`` returns."""
         self._interruption = build_error
 
+    def raise_if_interrupted(self) -> None:
+        """Raise the error there is; for who has always something to do, and so never waits."""
+        if self._interruption is not None:
+            raise self._interruption()
+
     def forget(self, waited_for: socket.socket) -> None:  # noqa: B027
         """Let go of a socket that is about to be closed or handed on."""
 
@@ -91,8 +97,7 @@ class Watch(ABC):
         """Stop looking at the client; call it before its socket serves another request."""
 
     def _expired(self, now: float, until: float) -> Wake | None:
-        if self._interruption is not None:
-            raise self._interruption()
+        self.raise_if_interrupted()
         if now >= self.deadline:
             raise _out_of_time()
         if now >= until:
@@ -163,14 +168,23 @@ def open_watch(
 
 def interrupt_all(build_error: Callable[[], GatewayError]) -> None:
     """End every request under way in this process, as ``Watch.interrupt`` does."""
+    for watch in _copy_open():
+        watch.interrupt(build_error)
+
+
+def interrupt_labelled(label: str, build_error: Callable[[], GatewayError]) -> None:
+    """End the requests under way in this process whose watches have that label."""
+    for watch in _copy_open():
+        if watch.label == label:
+            watch.interrupt(build_error)
+
+
+def _copy_open() -> list[Watch]:
     while True:
         try:
-            watches = list(_open_watches)
-            break
+            return list(_open_watches)
         except RuntimeError:  # another thread began a request meanwhile
             continue
-    for watch in watches:
-        watch.interrupt(build_error)
 
 
 def is_hung_up(client: socket.socket) -> bool | None:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.accounts.admin_key import build_admin_key, ensure_admin_key, is_admin_key
+from gateway.accounts.admin_key import ensure_admin_key
+from gateway.accounts.key_format import build_key, is_key
 from gateway.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,7 @@ def _mode(path: Path) -> int:
 
 
 def test_a_key_ends_with_the_documented_checksum() -> None:
-    key = build_admin_key()
+    key = build_key()
     assert re.fullmatch(r"gw_[0-9A-Za-z]{38}", key)
     number = 0
     for character in key[-6:]:
@@ -34,16 +35,16 @@ def test_a_key_ends_with_the_documented_checksum() -> None:
 
 @given(st.integers(3, 40), st.sampled_from(ALPHABET))
 def test_a_mistyped_key_is_known_as_one(position: int, character: str) -> None:
-    key = build_admin_key()
+    key = build_key()
     mistyped = key[:position] + character + key[position + 1 :]
-    assert is_admin_key(key)
-    assert is_admin_key(mistyped) == (mistyped == key)
+    assert is_key(key)
+    assert is_key(mistyped) == (mistyped == key)
 
 
 def test_the_first_start_makes_a_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
     path = tmp_path / "data" / "admin.key"
     key = ensure_admin_key(path)
-    assert is_admin_key(key)
+    assert is_key(key)
     assert path.read_text() == f"{key}\n"
     assert (_mode(path), _mode(path.parent)) == (0o600, 0o700)
     assert [entry.name for entry in path.parent.iterdir()] == ["admin.key"]
@@ -83,7 +84,7 @@ def test_processes_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
     keys = [process.communicate()[0].strip() for process in processes]
     assert [process.returncode for process in processes] == [0] * 20
     assert len(set(keys)) == 1
-    assert is_admin_key(keys[0])
+    assert is_key(keys[0])
 
 
 def test_a_file_that_others_can_read_is_tightened(tmp_path: Path) -> None:

@@ -4,16 +4,24 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gateway.accounts.keys import KeyRing, Principal
+from gateway.accounts.keys import KeyRing, Principal, Role
 from gateway.errors import ConfigurationError
 
 RING = KeyRing.from_keys(("user key number one", "käse" * 4), ("admin key number one",))
 
 
+def configured(role: Role, place: int) -> Principal:
+    return Principal(f"{role}-{place}", role, key_id=f"env-{role}-{place}")
+
+
 def test_each_key_has_its_name_and_role() -> None:
-    assert RING.authenticate("user key number one") == Principal("user-1", "user")
-    assert RING.authenticate("käse" * 4) == Principal("user-2", "user")
-    assert RING.authenticate("admin key number one") == Principal("admin-1", "admin")
+    assert RING.authenticate("user key number one") == Principal(
+        "user-1", "user", key_id="env-user-1"
+    )
+    assert RING.authenticate("käse" * 4) == configured("user", 2)
+    assert RING.authenticate("admin key number one") == Principal(
+        "admin-1", "admin", key_id="env-admin-1"
+    )
 
 
 @pytest.mark.parametrize(
@@ -35,8 +43,8 @@ def test_without_keys_everyone_is_nobody() -> None:
 
 def test_a_key_given_twice_keeps_its_first_name() -> None:
     ring = KeyRing.from_keys(("a", "a", "b"))
-    assert ring.authenticate("a") == Principal("user-1", "user")
-    assert ring.authenticate("b") == Principal("user-3", "user")
+    assert ring.authenticate("a") == configured("user", 1)
+    assert ring.authenticate("b") == configured("user", 3)
 
 
 def test_a_key_in_both_lists_is_a_configuration_error() -> None:

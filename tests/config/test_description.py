@@ -46,6 +46,7 @@ def test_no_secret_is_in_a_description(place: Place) -> None:
             "GATEWAY_API_KEYS": SECRET,
             "ADMIN_API_KEYS": SECRET + "x",
             "REDIS_URL": f"redis://:{SECRET}@r",
+            "DATABASE_URL": f"postgresql://u:{SECRET}@h/db",
         },
         f"""
 providers:

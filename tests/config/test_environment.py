@@ -135,7 +135,7 @@ def test_every_wrong_variable_is_told_at_once(place: Place) -> None:
             "LOG_FORMAT": "xml",
             "CONNECT_TIMEOUT": "-1",
             "GATEWAY_API_KEYS": "short",
-            "DATABASE_URL": "postgresql://u:p@h/db",
+            "DATABASE_URL": "mysql://u:p@h/db",
         }
     )
     assert problems == [
@@ -144,11 +144,18 @@ def test_every_wrong_variable_is_told_at_once(place: Place) -> None:
         "GATEWAY_API_KEYS (from the environment): key 1 has 5 characters; a key needs 16 or more, "
         "e.g. from: openssl rand -hex 24",
         "RATE_LIMIT (from the environment): '60/minuet' is not a rate; write e.g. 60/minute",
-        "DATABASE_URL (from the environment): only SQLite is supported by this version; "
-        "write e.g. sqlite:///data/gateway.db",
+        "DATABASE_URL (from the environment): is neither SQLite nor PostgreSQL; write e.g. "
+        "sqlite:///data/gateway.db or postgresql://user:password@host/name",
         "LOG_FORMAT (from the environment): 'xml' is not one of text, json",
         "CONNECT_TIMEOUT (from the environment): '-1' is not a number of seconds above 0",
     ]
+
+
+def test_beside_postgresql_files_are_kept_in_data(place: Place) -> None:
+    settings = place.load({"DATABASE_URL": "postgres://u:hunter2@db.example/gateway"})
+    assert settings.database_url == "postgresql://u:hunter2@db.example/gateway"
+    assert settings.data_directory == place.directory / "data"
+    assert "hunter2" not in repr(settings)
 
 
 def test_auth_off_needs_a_loopback_address(place: Place) -> None:

@@ -11,12 +11,13 @@ import time
 import pytest
 
 from gateway.errors import (
+    RestartingError,
     UpstreamError,
     UpstreamTimeoutError,
 )
 from gateway.transport import UnexpectedStatusError, open_watch, wait_any
 from tests.transport.exchanging import IMPATIENT, PATIENT, BuildAdapter, begin, fetch
-from tests.upstream import Connection, Request, Upstream
+from tests.upstream import Connection, Request, Upstream, stream
 
 MEBIBYTE = 1024 * 1024
 
@@ -255,3 +256,16 @@ def test_answer_longer_than_allowed_is_an_error(
     with begin(build_adapter(upstream.url)) as exchange, pytest.raises(UpstreamError) as caught:
         exchange.read(999)
     assert caught.value.message == "The provider's answer is longer than 999 bytes."
+
+
+def test_an_interruption_ends_an_answer_that_never_lets_us_wait(
+    upstream: Upstream, build_adapter: BuildAdapter
+) -> None:
+    upstream.handler = stream([b"x" * 1000] * 100)
+    watch = open_watch(PATIENT.request)
+    with begin(build_adapter(upstream.url), watch=watch) as exchange:
+        pieces = exchange.iter_pieces()
+        assert next(pieces)
+        watch.interrupt(RestartingError)
+        with pytest.raises(RestartingError):
+            list(pieces)

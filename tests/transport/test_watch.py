@@ -26,6 +26,7 @@ from gateway.transport.watch import (
     Wake,
     Watch,
     interrupt_all,
+    interrupt_labelled,
     open_watch,
 )
 
@@ -269,6 +270,19 @@ def test_an_interruption_is_not_for_watches_that_come_later(upstream: Pair) -> N
     with contextlib.closing(open_watch(10)) as watch:
         upstream.theirs.send(b"x")
         assert watch.wait([(upstream.ours, READ)], within(5)) is Wake.READY
+
+
+def test_only_watches_with_the_label_are_interrupted(upstream: Pair) -> None:
+    upstream.theirs.send(b"x")
+    with contextlib.closing(open_watch(10)) as one, contextlib.closing(open_watch(10)) as other:
+        one.label, other.label = "one", "other"
+        interrupt_labelled("one", RestartingError)
+        assert other.wait([(upstream.ours, READ)], within(5)) is Wake.READY
+        other.raise_if_interrupted()
+        with pytest.raises(RestartingError):
+            one.wait([(upstream.ours, READ)], within(5))
+        with pytest.raises(RestartingError):
+            one.raise_if_interrupted()
 
 
 def test_the_watch_suits_the_process() -> None:

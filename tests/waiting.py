@@ -1,0 +1,15 @@
+"""Waiting for what happens elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 5.0) -> float:
+    """Return how many seconds it took until ``happened``; fails if that is too many."""
+    began = time.monotonic()
+    while not happened():
+        assert time.monotonic() - began < seconds, f"not within {seconds:g} s"
+        time.sleep(0.02)
+    return time.monotonic() - began
