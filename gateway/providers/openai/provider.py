@@ -18,6 +18,7 @@ from gateway.config.settings import Api, Target
 from gateway.errors import GatewayError, InvalidRequestError, UpstreamError
 from gateway.kinds import Quirks
 from gateway.providers.base import ProviderDefaults
+from gateway.providers.openai import completions
 from gateway.providers.openai.apis import find_other_api, has_apis, is_asked_by_responses
 from gateway.providers.openai.errors import parse_error
 from gateway.providers.openai.request import (
@@ -100,7 +101,9 @@ class OpenAI(ProviderDefaults):
         self._quirks = quirks
 
     def speaks(self, dialect: str, target: Target) -> bool:
-        """Tell whether ``target`` takes Responses requests as they are."""
+        """Tell whether ``target`` takes Responses requests, or prompts, as they are."""
+        if dialect == completions.DIALECT:
+            return completions.completes_prompts(target)
         return dialect == "responses" and has_apis(target) and target.api != "chat"
 
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
@@ -114,10 +117,13 @@ class OpenAI(ProviderDefaults):
     def build_chat(self, request: ChatRequest, target: Target, info: ModelInfo | None) -> ChatCall:
         """Pass a chat request on, with the target's model.
 
-        A Responses request goes on as it came, and a chat that OpenAI serves only by that API
-        goes by it, unless the target wants another.
+        A Responses request, or a prompt, goes on as it came, and a chat that OpenAI serves
+        only by Responses goes by that, unless the target wants another.
         """
         if isinstance(request, NativeRequest) and self.speaks(request.dialect, target):
+            if request.dialect == completions.DIALECT:
+                path = self.build_path(completions.PATH, target)
+                return completions.build_prompt_call(request, target.model, path)
             path = self.build_path(RESPONSES_PATH, target)
             return build_native_call(request, target.model, path)
         if is_asked_by_responses(request, target):
