@@ -29,8 +29,9 @@ check: $(DEVELOPMENT) ## Lint, types, layers and all tests: the same as CI
 bench: $(RUNTIME) ## Measure the gateway beside nginx (takes minutes)
 	@$(BIN)/python -m bench
 
-chaos: $(RUNTIME) ## Run two minutes in which everything fails, and explain each failure
+chaos: $(RUNTIME) ## Run two minutes in which everything fails, twice with redis-server, and explain each failure
 	@$(BIN)/python -m tests.chaos
+	@if command -v redis-server >/dev/null; then $(BIN)/python -m tests.chaos --redis deny; fi
 
 prices: $(DEVELOPMENT) ## Write the table of prices anew, from the installed genai-prices
 	@$(BIN)/python scripts/build_prices.py

@@ -21,6 +21,7 @@ from gateway.accounts.keys import KeyRing
 from gateway.accounts.ledger import Ledger
 from gateway.accounts.prices import Prices
 from gateway.accounts.service import Accounts
+from gateway.accounts.stored_responses import StoredResponses
 from gateway.api import (
     admin,
     admin_keys,
@@ -34,6 +35,7 @@ from gateway.api import (
     ollama,
     openapi,
     passthrough,
+    responses_api,
     usage,
     welcome,
 )
@@ -62,7 +64,15 @@ from gateway.resilience.line import Lines
 from gateway.state import STATE_NAME, State, open_state
 from gateway.state.blobs import open_blobs
 from gateway.telemetry import configure_logging
-from gateway.transport import InProcessAdapter, Upstream, interrupt_labelled, is_gevent_patched
+from gateway.transport import (
+    Fetcher,
+    GoogleTokens,
+    InProcessAdapter,
+    Upstream,
+    check_google_auth,
+    interrupt_labelled,
+    is_gevent_patched,
+)
 from gateway.transport.webhook import post_json
 
 logger = logging.getLogger("gateway")
@@ -71,6 +81,7 @@ _BLUEPRINTS = (
     chat,
     completions,
     messages,
+    responses_api,
     embeddings,
     passthrough,
     models,
@@ -85,6 +96,7 @@ _BLUEPRINTS = (
 )
 
 CACHE_NAME = "gateway.cache"
+RESPONSES_NAME = "responses.db"
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -143,6 +155,7 @@ class Parts:
         database = Database(settings.database_url)
         self._accounts = Accounts(load_key_ring(settings), database, state, interrupt_labelled)
         _prepare(database)
+        self._stored_responses = StoredResponses(settings.data_directory / RESPONSES_NAME)
         self._breakers = Breakers(state)
         self._lines = Lines(state)
         self._prices = Prices()
@@ -179,6 +192,7 @@ class Parts:
             self._state.check,
             Targets(settings, backends.catalog, self._breakers, self._lines, counted),
             charging,
+            self._stored_responses,
         )
 
     def _keep_upstreams(self, upstreams: Mapping[str, Upstream]) -> None:
@@ -199,7 +213,9 @@ def build_backends(settings: Settings, known: Mapping[str, Upstream] | None = No
     for name, each in settings.providers.items():
         old = (known or {}).get(name)
         upstreams[name] = old if old and old.settings == each else _build_upstream(each)
-    return Backends(settings, providers, upstreams, Catalog(settings, providers, upstreams))
+    catalog = Catalog(settings, providers, upstreams)
+    fetcher = Fetcher(settings.image_networks) if settings.image_fetching else None
+    return Backends(settings, providers, upstreams, catalog, fetcher=fetcher)
 
 
 def warm_model(settings: Settings, model: str) -> Iterator[float]:
@@ -287,4 +303,7 @@ def _build_upstream(settings: ProviderSettings) -> Upstream:
         from gateway.providers.demo import answer
 
         return Upstream(settings, provider.build_headers, InProcessAdapter(answer))
-    return Upstream(settings, provider.build_headers)
+    if settings.kind == "vertex" and not settings.api_keys and settings.project:
+        check_google_auth(settings)
+        return Upstream(settings, provider.build_headers, keys=GoogleTokens(settings))
+    return Upstream(settings, provider.build_headers, sign=provider.build_signer(settings))

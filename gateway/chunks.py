@@ -13,10 +13,13 @@ from gateway.types import ChatCompletion, Chunk, Usage
 
 _CONTENT = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call")
 _TEXTS = ("reasoning_content", "reasoning", "refusal")
+_LISTS = ("annotations", "citations", "thinking_blocks", "content_blocks", "reasoning_details")
+"""Lists that come in pieces: what an answer refers to, and what has to be sent back of it."""
+
 _CHUNK_FIELDS = {"id", "object", "created", "model", "choices", "usage", "obfuscation"}
 _CHOICE_FIELDS = {"index", "delta", "logprobs", "finish_reason"}
-_DELTA_FIELDS = {"role", *_CONTENT}
-_TOOL_CALL_FIELDS = {"index", "id", "type", "function"}
+_DELTA_FIELDS = {"role", "extra_content", *_CONTENT, *_LISTS}
+_TOOL_CALL_FIELDS = {"index", "id", "type", "function", "extra_content"}
 
 
 def has_content(chunk: Chunk) -> bool:
@@ -137,10 +140,12 @@ class _Choice:
         self.size = 0
         self.content: list[str] = []
         self.texts: dict[str, list[str]] = {}
+        self.lists: dict[str, list[Any]] = {}
         self.tool_calls: dict[int, dict[str, Any]] = {}
         self.function_call: dict[str, Any] | None = None
         self.logprobs: dict[str, Any] | None = None
         self.finish_reason: str | None = None
+        self.extra_content: Any = None
         self.more: dict[str, Any] = {}
 
     def add(self, choice: Any) -> bool:
@@ -160,6 +165,11 @@ class _Choice:
             if delta.get(name):
                 self.texts.setdefault(name, []).append(delta[name])
                 self.size += len(delta[name])
+        for name in _LISTS:
+            if isinstance(delta.get(name), list):
+                self.lists.setdefault(name, []).extend(delta[name])
+                self.size += len(str(delta[name]))
+        self.extra_content = delta.get("extra_content") or self.extra_content
         if _unknown(delta, _DELTA_FIELDS):
             is_known = False
         for call in delta.get("tool_calls") or ():
@@ -186,11 +196,14 @@ class _Choice:
             "content": content if content or not says_otherwise else None,
             "refusal": None,
             **texts,
+            **self.lists,
         }
         if calls:
             message["tool_calls"] = calls
         if self.function_call:
             message["function_call"] = self.function_call
+        if self.extra_content:
+            message["extra_content"] = self.extra_content
         return {
             "index": self.index,
             "message": message,

@@ -41,10 +41,12 @@ class Kind(NamedTuple):
 
     ``implementation`` is ``module:class`` of a ``gateway.providers.base.Provider``, made
     with ``quirks`` if there are any. ``base_url`` is used where none is configured; None:
-    one has to be. A configured one that has less than ``default_path`` gets the rest of it
-    (with an API version: of ``versioned_path``). ``variables`` are the variables of the
-    environment by the setting they stand for: one of them implies a provider of the kind's
-    own name. ``own_settings`` are settings that only some kinds of provider take.
+    one has to be; ``regional_url`` is used instead where a ``region`` is set. A configured
+    one that has less than ``default_path`` gets the rest of it (with an API version: of
+    ``versioned_path``). ``variables`` are the variables of the environment by the setting
+    they stand for: one of them implies a provider of the kind's own name;
+    ``further_variables`` fill in settings of one that there is for another reason.
+    ``own_settings`` are settings that only some kinds of provider take.
     """
 
     implementation: str
@@ -54,6 +56,8 @@ class Kind(NamedTuple):
     own_settings: tuple[str, ...] = ()
     quirks: Quirks | None = None
     versioned_path: str = ""
+    further_variables: Mapping[str, str] = {}
+    regional_url: str = ""
 
 
 _OPENAI = "gateway.providers.openai:OpenAI"
@@ -90,7 +94,7 @@ COMPATIBLE_KINDS: dict[str, Kind] = {
         renamed=_SHORTER,
         reasoning_field="reasoning_content",
         embeddings=False,
-    ),
+    )._replace(own_settings=("api",)),
     "together": _compatible(
         "TOGETHER", "https://api.together.ai", "/v1", renamed=_SHORTER, reasoning_field="reasoning"
     ),
@@ -244,6 +248,12 @@ KINDS: dict[str, Kind] = {
         "https://api.openai.com/v1",
         {"base_url": "OPENAI_BASE_URL", "api_key": "OPENAI_API_KEY"},
         default_path="/v1",
+        own_settings=("api",),
+    ),
+    "anthropic": Kind(
+        "gateway.providers.anthropic:Anthropic",
+        "https://api.anthropic.com",
+        {"base_url": "ANTHROPIC_BASE_URL", "api_key": "ANTHROPIC_API_KEY"},
     ),
     "azure": Kind(
         "gateway.providers.azure:Azure",
@@ -255,7 +265,7 @@ KINDS: dict[str, Kind] = {
             "api_version": "AZURE_OPENAI_API_VERSION",
         },
         default_path="/openai/v1",
-        own_settings=("ad_token", "api_version"),
+        own_settings=("ad_token", "api_version", "api"),
         versioned_path="/openai",
     ),
     "mistral": Kind(
@@ -282,7 +292,46 @@ KINDS: dict[str, Kind] = {
             reasoning_field="reasoning_content",
         ),
     ),
+    "gemini": Kind(
+        "gateway.providers.gemini:Gemini",
+        "https://generativelanguage.googleapis.com/v1beta",
+        {"base_url": "GEMINI_BASE_URL", "api_key": "GEMINI_API_KEY"},
+        default_path="/v1beta",
+        own_settings=("allow_client_options",),
+    ),
+    "vertex": Kind(
+        "gateway.providers.gemini:Vertex",
+        "https://aiplatform.googleapis.com/v1beta1",
+        {
+            "base_url": "VERTEX_BASE_URL",
+            "api_key": "VERTEX_API_KEY",
+            "project": "VERTEX_PROJECT",
+            "region": "VERTEX_REGION",
+            "credentials_file": "VERTEX_CREDENTIALS_FILE",
+        },
+        default_path="/v1beta1",
+        own_settings=("project", "region", "credentials_file", "allow_client_options"),
+        regional_url="https://{region}-aiplatform.googleapis.com/v1beta1",
+    ),
     **COMPATIBLE_KINDS,
+    "cohere": Kind(
+        "gateway.providers.cohere:Cohere",
+        "https://api.cohere.com",
+        {"base_url": "COHERE_BASE_URL", "api_key": "COHERE_API_KEY"},
+    ),
+    "bedrock": Kind(
+        "gateway.providers.bedrock:Bedrock",
+        "https://bedrock-runtime.us-east-1.amazonaws.com",
+        {"base_url": "BEDROCK_BASE_URL", "api_key": "AWS_BEARER_TOKEN_BEDROCK"},
+        own_settings=("region", "access_key_id", "secret_access_key", "session_token"),
+        further_variables={
+            "region": "AWS_REGION",
+            "access_key_id": "AWS_ACCESS_KEY_ID",
+            "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+            "session_token": "AWS_SESSION_TOKEN",
+        },
+        regional_url="https://bedrock-runtime.{region}.amazonaws.com",
+    ),
     DEMO_KIND: Kind("gateway.providers.demo:Demo", f"demo://{DEMO_MODEL}"),
 }
 """All of them by name. Where several are implied by the environment, the first is the default."""

@@ -32,10 +32,10 @@ class AttemptRecord:
     first_token: float | None = None
     status: int = 0
 
-    @property
-    def time_to_first_token(self) -> float | None:
-        """Seconds until the target said something, None where it did not."""
-        return None if self.first_token is None else self.first_token - self.started
+    def time_to_answer(self) -> float:
+        """Return the seconds until the target said something; until now for a whole answer."""
+        answered = time.monotonic() if self.first_token is None else self.first_token
+        return answered - self.started
 
     def __str__(self) -> str:
         return f"{self.target}:{self.status}:{_milliseconds(self.ended - self.started)}ms"

@@ -7,7 +7,7 @@ any other format. Unknown fields survive, for the dicts are what came.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, TypedDict
+from typing import Any, Literal, NamedTuple, Protocol, TypedDict, runtime_checkable
 
 ChatRequest = dict[str, Any]
 """A chat-completion request as the client sent it, parsed."""
@@ -165,6 +165,18 @@ class PassthroughRequest(NamedTuple):
     build_body: Callable[[str], bytes]
 
 
+class Signer(Protocol):
+    """Signs requests for a provider that has no key to show."""
+
+    def __call__(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Mapping[str, str]:
+        """Return the headers that are added to a request; raises ``GatewayError``.
+
+        ``headers`` are those that say what the body is; ``url`` is absolute, and quoted as sent.
+        """
+
+
 class ModelInfo(NamedTuple):
     """What a provider's own list tells of one of its models.
 
@@ -211,6 +223,27 @@ class ChatCall(Protocol):
 
     def parse_response(self, body: bytes) -> ChatCompletion:
         """Translate a whole answer; raises ``UpstreamError`` where it is not one."""
+
+
+class EmbeddingsAnswer(NamedTuple):
+    """One answer to a request for embeddings; ``headers`` have lower-case names."""
+
+    body: bytes
+    headers: Mapping[str, str] = {}
+
+
+@runtime_checkable
+class SplitEmbeddingsCall(Protocol):
+    """One embeddings request that takes several upstream, or whose usage is told in headers.
+
+    An ``EmbeddingsCall`` in all else; its ``requests`` are made at the same time.
+    """
+
+    @property
+    def requests(self) -> Sequence[UpstreamRequest]: ...
+
+    def parse_responses(self, answers: Sequence[EmbeddingsAnswer]) -> dict[str, Any]:
+        """Translate the answers, in the order of ``requests``, into one list of embeddings."""
 
 
 class EmbeddingsCall(Protocol):

@@ -13,7 +13,8 @@ import secrets
 import signal
 import time
 from contextlib import suppress
-from functools import partial
+from email.utils import formatdate
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 import gevent
@@ -21,6 +22,7 @@ from gevent import socket
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
+from gunicorn import util
 from gunicorn.glogging import Logger
 from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import GeventWorker
@@ -153,6 +155,7 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
         if not self.log.access_log_enabled:
             # gunicorn looks that up again for each request, for a tenth of its whole cost.
             self.log.access = _log_no_access
+        util.http_date = _http_date
         # Its settings are looked up some forty times a request, by a chain of calls each.
         self.cfg.__dict__.update({name: each.get() for name, each in self.cfg.settings.items()})
         super().init_process()
@@ -289,6 +292,14 @@ class _Refusal:
             f"x-request-id: req_{secrets.token_hex(16)}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self._client.sendall(head.encode("latin-1") + body)
+
+
+def _http_date(timestamp: float | None = None) -> str:
+    """Return a time, now if None is given, as HTTP's ``Date``; gunicorn's own makes each anew."""
+    return _http_date_of(int(time.time() if timestamp is None else timestamp))
+
+
+_http_date_of = lru_cache(maxsize=1)(partial(formatdate, usegmt=True))
 
 
 def _log_no_access(*args: Any) -> None:

@@ -100,3 +100,27 @@ def test_the_size_counts_all_text() -> None:
     gathering.add([chunk({"content": "x"}), chunk({"reasoning": "xx"}), chunk({"refusal": "xxx"})])
     gathering.add([chunk({"tool_calls": [call]})])
     assert gathering.size == 10
+
+
+def test_what_providers_say_besides_is_kept_with_the_message_and_the_call() -> None:
+    extra = {"google": {"thought_signature": "AAAA"}}
+    call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}
+    gathering = Gathering()
+    gathering.add([chunk({"content": "a"}), chunk({"extra_content": extra})])
+    gathering.add([chunk({"tool_calls": [{**call, "extra_content": extra}]})])
+    said = gathering.to_completion()["choices"][0]["message"]
+    assert said["extra_content"] == extra
+    assert said["tool_calls"][0]["extra_content"] == extra
+    assert gathering.is_whole
+
+
+def test_lists_that_come_in_pieces_are_joined() -> None:
+    gathering = Gathering()
+    first, second = {"signature": "a"}, {"signature": "b"}
+    gathering.add([chunk({"thinking_blocks": [first]}), chunk({"content": "x"})])
+    gathering.add([chunk({"thinking_blocks": [second], "citations": [{"start": 0}]})])
+    said = gathering.to_completion()["choices"][0]["message"]
+    assert said["thinking_blocks"] == [first, second]
+    assert said["citations"] == [{"start": 0}]
+    assert gathering.is_whole
+    assert gathering.size > 20

@@ -62,7 +62,7 @@ def test_config_prints_what_is_in_force_with_secrets_masked(tmp_path: Path) -> N
 
 
 def test_config_as_json(tmp_path: Path) -> None:
-    result = _run(tmp_path, "config", "--json", AI_PROVIDER="demo", ANTHROPIC_API_KEY="key-012345")
+    result = _run(tmp_path, "config", "--json", AI_PROVIDER="demo", GATEWAY_SERVICE_HOST="h")
     described = json.loads(result.stdout)
     assert described["settings"]["PORT"] == {"value": 8080, "origin": "default"}
     assert described["providers"]["demo"]["kind"]["value"] == "demo"

@@ -24,6 +24,7 @@ from gateway.config.schemas import (
     GatewaySchema,
     ModelSchema,
     ProviderSchema,
+    ResponsesSchema,
     TimeoutsSchema,
 )
 from gateway.config.settings import (
@@ -31,6 +32,7 @@ from gateway.config.settings import (
     CacheSettings,
     ModelSettings,
     ProviderSettings,
+    ResponsesSettings,
     RouteSettings,
     Settings,
     TargetSettings,
@@ -146,6 +148,12 @@ def test_every_setting_of_the_cache_is_documented() -> None:
     assert _table_after("### `cache`") == expected
 
 
+def test_every_setting_of_responses_is_documented() -> None:
+    expected = {f.name: _shown(f.default) for f in fields(ResponsesSettings)}
+    assert set(ResponsesSchema().fields) == set(expected)
+    assert _table_after("### `responses`") == expected
+
+
 def test_every_strategy_is_documented() -> None:
     assert list(_table_after("**Who is tried first**")) == list(STRATEGIES)
 
@@ -160,7 +168,7 @@ def test_the_example_of_routing_is_that_of_the_example_file() -> None:
 
 
 def test_every_section_of_the_file_is_documented() -> None:
-    headings = {"cache": "### `cache`"}
+    headings = {"cache": "### `cache`", "responses": "### `responses`"}
     for name in GatewaySchema().fields:
         assert headings.get(name, f"### Each entry of `{name}`") in CONFIGURATION
 
@@ -184,6 +192,7 @@ def test_the_example_file_loads_and_shows_every_setting(tmp_path: Path) -> None:
         TargetSchema,
         PriceSchema,
         CacheSchema,
+        ResponsesSchema,
     )
     for name in {name for schema in schemas for name in schema().fields}:
         assert re.search(rf"\b{name}:", text), name
@@ -191,11 +200,13 @@ def test_the_example_file_loads_and_shows_every_setting(tmp_path: Path) -> None:
 
 def test_the_example_file_still_loads_with_its_comments_active(tmp_path: Path) -> None:
     text = (ROOT / "gateway.example.yaml").read_text(encoding="utf-8")
-    active = re.sub(r"^  # (lab:|azure:|  )", r"  \1", text, flags=re.MULTILINE)
+    active = re.sub(r"^  # (lab:|azure:|bedrock:|google:|  )", r"  \1", text, flags=re.MULTILINE)
     (tmp_path / "gateway.yaml").write_text(active, encoding="utf-8")
     (tmp_path / "certificates").mkdir()
     (tmp_path / "certificates" / "lab-ca.pem").write_text("-")
+    (tmp_path / "certificates" / "service-account.json").write_text("{}")
     environ = {"OPENAI_API_KEY": "k", "LAB_KEY_1": "a", "LAB_KEY_2": "b", "AZURE_TOKEN": "t"}
     settings = load_settings(environ, tmp_path)
     assert settings.providers["lab"].api_keys == ("a", "b")
     assert settings.providers["azure"].base_url == "https://NAME.openai.azure.com/openai"
+    assert settings.providers["bedrock"].access_key_id == "a"

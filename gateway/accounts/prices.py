@@ -21,7 +21,7 @@ from gateway.config.settings import Price, ProviderSettings, Target
 NANO = 10**9
 """Nano-dollars in a dollar."""
 
-FREE_KINDS = frozenset({"ollama", "demo"})
+FREE_KINDS = frozenset({"ollama", "demo", "vllm", "sglang", "llamacpp", "lmstudio", "localai"})
 """Kinds of provider that run on one's own machines: free unless a price is configured."""
 
 _PICO_PER_MILLION = 10**6
@@ -32,7 +32,8 @@ _PROVIDERS_OF_KINDS = {
     "bedrock": "aws",
     "xai": "x-ai",
     "moonshot": "moonshotai",
-    "voyage": "voyageai",
+    "zhipu": "zhipuai",
+    "bedrock-mantle": "aws",
 }
 """The table's names of providers whose kind has another name here."""
 

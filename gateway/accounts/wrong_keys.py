@@ -11,8 +11,8 @@ import ipaddress
 from gateway.errors import RateLimitError
 from gateway.state import State, StateUnavailableError
 
-ALLOWED = 10
-"""Wrong keys from an address in a minute; people mistype, and old clients go on for a while."""
+ALLOWED = 50
+"""Wrong keys from an address in a minute: people mistype, and many may share an address."""
 
 _WINDOW = 60.0
 _IPV6_PREFIX = 64

@@ -5,8 +5,6 @@ Knows WSGI's input stream. Must not know what is in the body.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from flask import after_this_request, request
@@ -68,10 +66,9 @@ def _read_all(limit: int) -> bytes:
 
 
 def _read_block(stream: Any, size: int) -> bytes:
+    read = _read_in_time if is_gevent_patched() else _read
     try:
-        with _time_limit(BLOCK_SECONDS):
-            block: bytes = stream.read(size)
-            return block
+        return read(stream, size)
     except RequestTimeoutError:
         _hang_up_afterwards()
         raise
@@ -92,17 +89,25 @@ def _is_client_gone(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno is not None
 
 
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise ``RequestTimeoutError`` after ``seconds``; without gevent, leave it to the server."""
-    if not is_gevent_patched():
-        yield
-        return
+def _read_in_time(stream: Any, size: int) -> bytes:
+    """Read a block; raises ``RequestTimeoutError`` where it comes too slowly."""
     import gevent
 
-    late = RequestTimeoutError("The request body came too slowly.")
-    with gevent.Timeout(seconds, late):
-        yield
+    timer = gevent.Timeout.start_new(BLOCK_SECONDS)
+    try:
+        return _read(stream, size)
+    except gevent.Timeout as late:
+        if late is not timer:
+            raise
+        raise RequestTimeoutError("The request body came too slowly.") from None
+    finally:
+        timer.close()
+
+
+def _read(stream: Any, size: int) -> bytes:
+    """Read a block, in the time that the server allows."""
+    block: bytes = stream.read(size)
+    return block
 
 
 def _hang_up_afterwards() -> None:

@@ -108,6 +108,7 @@ def init_limits(
         "chat",
         "completions",
         "messages",
+        "responses",
         "embeddings",
         "passthrough",
         "ollama",

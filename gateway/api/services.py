@@ -12,6 +12,7 @@ from typing import Protocol, cast
 from flask import current_app, g
 
 from gateway.accounts.service import Accounts
+from gateway.accounts.stored_responses import StoredResponses
 from gateway.config.settings import Settings
 from gateway.inference import Catalog, Inference, Targets
 from gateway.inference.charging import Charging
@@ -35,6 +36,7 @@ class Services:
     check_store: Callable[[], bool]
     targets: Targets
     charging: Charging
+    stored_responses: StoredResponses
 
 
 class Configuration(Protocol):

@@ -35,10 +35,16 @@ _OLLAMA_SETTINGS = (
     "load_timeout",
     "overflow_while_loading",
 )
+_CLOUD_SETTINGS = ("project", "credentials_file", "allow_client_options")
 _SHOWN_CHARACTERS = 4
 _LENGTH_TO_SHOW_ANY = 24
 _KEY_PREFIX = re.compile(r"(?:sk|gw)[-_]")
-_ELSEWHERE = frozenset(name for kind in KINDS.values() for name in kind.variables.values())
+_SECRET_SETTINGS = ("access_key_id", "secret_access_key", "session_token")
+_ELSEWHERE = frozenset(
+    variable
+    for kind in KINDS.values()
+    for variable in (*kind.variables.values(), *kind.further_variables.values())
+)
 """Variables that are shown as settings of a provider."""
 
 
@@ -61,9 +67,10 @@ def describe_settings(settings: Settings) -> dict[str, Any]:
     """Return what is in force, ready for JSON.
 
     ``{"settings": {NAME: leaf}, "providers": {name: {setting: leaf}}, "models":
-    {...}, "cache": {setting: leaf}, "warnings": [...]}`` where a leaf is ``{"value",
-    "origin"}`` and settings within settings (timeouts, headers, models) are mappings of
-    leaves. A public model that is but another name is a leaf, others are mappings.
+    {...}, "cache": {setting: leaf}, "responses": {setting: leaf}, "warnings": [...]}`` where
+    a leaf is ``{"value", "origin"}`` and settings within settings (timeouts, headers,
+    models) are mappings of leaves. A public model that is but another name is a leaf,
+    others are mappings.
     """
     origins = settings.origins
     return {
@@ -82,6 +89,12 @@ def describe_settings(settings: Settings) -> dict[str, Any]:
         "cache": {
             **_describe_cache(settings.cache, "cache", origins),
             "max_bytes": _leaf(settings.cache_max_bytes, origins, "cache.max_bytes"),
+        },
+        "responses": {
+            field.name: _leaf(
+                getattr(settings.responses, field.name), origins, f"responses.{field.name}"
+            )
+            for field in fields(settings.responses)
         },
         "warnings": list(settings.warnings),
     }
@@ -134,8 +147,16 @@ def _describe_provider(provider: ProviderSettings, origins: Mapping[str, str]) -
         shown["max_queue"] = provider.max_queue
     if provider.api_version:
         shown["api_version"] = provider.api_version
+    shown.update((name, value) for name in _CLOUD_SETTINGS if (value := getattr(provider, name)))
+    if provider.api is not None:
+        shown["api"] = provider.api
     if provider.kind == "ollama":
         shown.update((name, getattr(provider, name)) for name in _OLLAMA_SETTINGS)
+    if provider.region:
+        shown["region"] = provider.region
+    for name in _SECRET_SETTINGS:
+        if getattr(provider, name):
+            shown[name] = mask_secret(getattr(provider, name))
     described = {name: _leaf(value, origins, f"{where}.{name}") for name, value in shown.items()}
     described["timeouts"] = {
         field.name: _leaf(

@@ -45,6 +45,12 @@ _PROVIDER_SETTINGS: dict[str, Callable[[str], Any]] = {
     "api_key": values.parse_credential,
     "ad_token": values.parse_credential,
     "api_version": values.parse_api_version,
+    "region": values.parse_region,
+    "access_key_id": values.parse_credential,
+    "secret_access_key": values.parse_credential,
+    "session_token": values.parse_credential,
+    "project": values.parse_cloud_name,
+    "credentials_file": str,
 }
 """How the variables of ``gateway.kinds`` are read, by the setting of a provider they stand for."""
 
@@ -59,7 +65,7 @@ VARIABLES = (
     *(
         Variable(name, "", _PROVIDER_SETTINGS[setting])
         for kind in KINDS.values()
-        for setting, name in kind.variables.items()
+        for setting, name in {**kind.variables, **kind.further_variables}.items()
     ),
     Variable("MAX_RETRIES", "2", values.parse_integer(0)),
     Variable("FALLBACK_MODEL", "", str),
@@ -82,18 +88,14 @@ VARIABLES = (
     Variable("GRACEFUL_TIMEOUT", "25", values.parse_seconds),
     Variable("PING_AFTER", "15", values.parse_seconds),
     Variable("MAX_REQUEST_BYTES", "32 MiB", values.parse_size),
+    Variable("IMAGE_FETCHING", "on", values.parse_switch),
+    Variable("IMAGE_NETWORKS", "", values.parse_list(values.parse_network)),
     Variable("GATEWAY_CONFIG", "", str),
 )
 
 _NAMES = frozenset(variable.name for variable in VARIABLES)
 _NO_SETTINGS = frozenset({BANNER_VARIABLE, GENERATION_VARIABLE})
 _PREFIX = "GATEWAY_"
-_WITHOUT_EFFECT = {
-    "ANTHROPIC_API_KEY": "Anthropic provider",
-    "ANTHROPIC_BASE_URL": "Anthropic provider",
-    "GEMINI_API_KEY": "Gemini provider",
-    "GEMINI_BASE_URL": "Gemini provider",
-}
 
 
 def current_environment() -> dict[str, str]:
@@ -137,14 +139,10 @@ def find_unknown(given: Mapping[str, Given], problems: list[str]) -> list[str]:
     even those may be meant for others: Kubernetes sets ``GATEWAY_PORT`` for a service
     named gateway, and gateway.yaml may read any name of ``.env``.
     """
-    warnings = [
-        f"{name} is set but this version has no {what}; it has no effect"
-        for name, what in _WITHOUT_EFFECT.items()
-        if name in given and given[name].text
-    ]
+    warnings: list[str] = []
     for name in sorted(given):
         is_ours = name.startswith(_PREFIX) or given[name].origin.startswith(DOTENV_NAME)
-        if not is_ours or name in (*_NAMES, *_WITHOUT_EFFECT, *_NO_SETTINGS):
+        if not is_ours or name in (*_NAMES, *_NO_SETTINGS):
             continue
         near = difflib.get_close_matches(name, _NAMES, n=1, cutoff=0.8)
         if near:

@@ -25,7 +25,7 @@ from gateway.config.local_ollama import is_ollama_listening
 from gateway.config.providers import ProviderBuilder, choose_default
 from gateway.config.routes import RouteBuilder, build_cache
 from gateway.config.schemas import find_structure_problems
-from gateway.config.settings import SQLITE_PREFIX, Settings
+from gateway.config.settings import SQLITE_PREFIX, ResponsesSettings, Settings
 from gateway.config.sources import Sources, read_sources
 from gateway.config.values import is_loopback
 from gateway.errors import ConfigurationError
@@ -100,6 +100,7 @@ def load_from(sources: Sources, text: str | None) -> Settings:
         models=models,
         limited_targets=router.limits,
         cache=cache,
+        responses=ResponsesSettings(**content.get("responses", {})),
         timeouts=builder.build_timeouts(),
         gateway_config=document.name or None,
         warnings=(*warnings, *builder.warnings),

@@ -36,6 +36,12 @@ _PLAIN = (
     "max_retries",
     "load_timeout",
     "overflow_while_loading",
+    "region",
+    "access_key_id",
+    "secret_access_key",
+    "session_token",
+    "project",
+    "api",
 )
 """Settings that are taken as they were read."""
 
@@ -107,7 +113,8 @@ class ProviderBuilder:
         if "ad_token" in filled:
             token = {"Authorization": f"Bearer {filled['ad_token']}"}
             keys, filled["headers"] = (), {**token, **filled.get("headers", {})}
-        if not keys and _wants_key(kind, base_url) and "headers" not in filled:
+        has_others = "headers" in filled or "project" in filled
+        if not keys and _wants_key(kind, base_url) and not has_others:
             self.warnings.append(f"provider {name} has no API key; {base_url} will refuse it")
         if "max_retries" not in filled:
             filled["max_retries"] = self._retries_elsewhere(name)
@@ -117,7 +124,8 @@ class ProviderBuilder:
             base_url=base_url,
             api_keys=tuple(keys),
             timeouts=self._build_provider_timeouts(name, filled.get("timeouts", {})),
-            ca_bundle=self._find_ca_bundle(name, filled.get("ca_bundle")),
+            ca_bundle=self._find_file(name, "ca_bundle", filled),
+            credentials_file=self._find_file(name, "credentials_file", filled),
             models={
                 model: _build_model(settings)
                 for model, settings in filled.get("models", {}).items()
@@ -130,17 +138,20 @@ class ProviderBuilder:
         filled = dict(entry)
         if entry["kind"] != name:
             return filled
-        for setting, variable in KINDS[name].variables.items():
+        row = KINDS[name]
+        for setting, variable in {**row.variables, **row.further_variables}.items():
             known = setting in entry or (setting == "api_key" and "api_keys" in entry)
             if variable in self.parsed and not known:
                 filled[setting] = self.parsed[variable]
                 self.origins[f"providers.{name}.{setting}"] = self._origin_of(variable)
         return filled
 
-    def _complete_base_url(self, name: str, kind: str, filled: Mapping[str, Any]) -> str:
+    def _complete_base_url(self, name: str, kind: str, filled: dict[str, Any]) -> str:
         row = KINDS[kind]
         base_url: str | None = filled.get("base_url")
         if base_url is None:
+            if row.regional_url and filled.get("region", "global") != "global":
+                return row.regional_url.format(region=filled["region"])
             if row.base_url is None:
                 self._note_missing_address(name, kind)
             return row.base_url or ""
@@ -153,12 +164,12 @@ class ProviderBuilder:
             self._note_problem(name, "base_url", message)
         return base_url
 
-    def _find_ca_bundle(self, name: str, ca_bundle: str | None) -> str | None:
-        if ca_bundle is None:
+    def _find_file(self, name: str, setting: str, filled: dict[str, Any]) -> str | None:
+        if setting not in filled:
             return None
-        path = self.directory / ca_bundle
+        path = self.directory / filled[setting]
         if not path.is_file():
-            self._note_problem(name, "ca_bundle", f"there is no file {str(path)!r}")
+            self._note_problem(name, setting, f"there is no file {str(path)!r}")
         return str(path)
 
     def _build_provider_timeouts(self, name: str, given: dict[str, float]) -> Timeouts:
@@ -208,6 +219,7 @@ def _build_model(settings: dict[str, Any]) -> ModelSettings:
         num_ctx=settings.get("num_ctx"),
         capabilities=None if capabilities is None else frozenset(capabilities),
         context_length=settings.get("context_length"),
+        api=settings.get("api"),
         price=Price(**settings["price"]) if "price" in settings else None,
     )
 
@@ -220,4 +232,6 @@ def choose_default(providers: Mapping[str, ProviderSettings]) -> str:
 def _wants_key(kind: str, base_url: str) -> bool:
     """Tell whether requests without a key are sure to be refused there."""
     row = KINDS[kind]
-    return "api_key" in row.variables and base_url == row.base_url and base_url[:6] == "https:"
+    can_sign = "secret_access_key" in row.own_settings
+    is_usual = base_url == row.base_url and base_url.startswith("https:")
+    return "api_key" in row.variables and is_usual and not can_sign

@@ -33,7 +33,7 @@ from gateway.config.model_schemas import (
     check_model_name,
     find_stray_queue,
 )
-from gateway.config.settings import CAPABILITIES
+from gateway.config.settings import APIS, CAPABILITIES
 from gateway.kinds import DEMO_KIND, KINDS, kinds_with
 
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -122,6 +122,7 @@ class ModelSchema(StrictSchema):
     num_ctx = Value(read_integer(1))
     capabilities = Values(read_choice("capability", CAPABILITIES))
     context_length = Value(read_integer(1))
+    api = Value(read_choice("API", APIS))
     price = Settings(PriceSchema)
 
 
@@ -143,6 +144,13 @@ class ProviderSchema(StrictSchema):
     max_retries = Value(read_integer(0))
     load_timeout = Value(read_seconds)
     overflow_while_loading = Value(read_switch)
+    region = Value(read_text(values.parse_region))
+    access_key_id = Value(read_text(values.parse_credential))
+    secret_access_key = Value(read_text(values.parse_credential))
+    session_token = Value(read_text(values.parse_credential))
+    project = Value(read_text(values.parse_cloud_name))
+    credentials_file = Value(read_text(str))
+    api = Value(read_choice("API", APIS))
     models = Entries(Settings(ModelSchema), check_model_name)
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
@@ -173,7 +181,13 @@ class ProviderSchema(StrictSchema):
             raise ValidationError(problems)
 
 
+class ResponsesSchema(StrictSchema):
+    store = Value(read_switch)
+    retention_days = Value(read_integer(1))
+
+
 class GatewaySchema(StrictSchema):
     providers = Entries(Settings(ProviderSchema), _check_provider_name)
     models = Entries(PublicModel(), check_model_name)
     cache = Settings(CacheSchema)
+    responses = Settings(ResponsesSchema)

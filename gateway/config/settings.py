@@ -21,6 +21,10 @@ CacheRule = Literal["deterministic", "always"]
 CACHE_RULES: tuple[CacheRule, ...] = get_args(CacheRule)
 """Which answers are kept unasked; the first is the default."""
 
+Api = Literal["chat", "responses"]
+APIS: tuple[Api, ...] = get_args(Api)
+"""The APIs of OpenAI's by which a model can be asked."""
+
 CAPABILITIES = (
     "completion",
     "tools",
@@ -60,6 +64,7 @@ class ModelSettings:
     num_ctx: int | None = None
     capabilities: frozenset[str] | None = None
     context_length: int | None = None
+    api: Api | None = None
     price: Price | None = None
 
 
@@ -97,6 +102,20 @@ class ProviderSettings:
     """Seconds a model may take to load, where the provider tells that it does."""
 
     overflow_while_loading: bool = False
+    project: str | None = None
+    """The project in Google Cloud whose models are asked for."""
+
+    credentials_file: str | None = None
+    """A service account's key file; None: an API key, or what the machine itself has."""
+
+    region: str | None = None
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    """With the two before, what signs requests where there is no API key."""
+    api: Api | None = None
+    """The API by which all its models are asked; None: what the model and the request need."""
+
     models: Mapping[str, ModelSettings] = field(default_factory=dict)
 
     @property
@@ -155,6 +174,14 @@ class CacheSettings:
 
 
 @dataclass(frozen=True)
+class ResponsesSettings:
+    """Whether answers of the Responses API are stored, and for how many days."""
+
+    store: bool = False
+    retention_days: int = 30
+
+
+@dataclass(frozen=True)
 class RouteSettings:
     """A public model: one target or more. ``cache`` is None where only the client can ask for it.
 
@@ -177,6 +204,18 @@ class Target:
     model: str
     requested_model: str
     settings: TargetSettings = TargetSettings()
+    found_api: Api | None = None
+    """The API that the provider turned out to want, or to have, where none is configured."""
+
+    @property
+    def api(self) -> Api | None:
+        """Return the API by which it is asked; None: what the model and the request need."""
+        return self.configured_api or self.found_api
+
+    @property
+    def configured_api(self) -> Api | None:
+        """Return the API that the configuration wants, if any."""
+        return self.provider.model_settings(self.model).api or self.provider.api
 
     @property
     def name(self) -> str:
@@ -230,6 +269,7 @@ class Settings:
     """Which answers of any model are kept; None: only those a client asks to be kept."""
 
     cache_max_bytes: int = 256 * 1024 * 1024
+    responses: ResponsesSettings = ResponsesSettings()
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -255,6 +295,10 @@ class Settings:
     graceful_timeout: float = 25.0
     ping_after: float = 15.0
     max_request_bytes: int = 32 * 1024 * 1024
+    image_fetching: bool = True
+    image_networks: tuple[str, ...] = ()
+    """Networks inside ours from which images may be fetched as well."""
+
     gateway_config: str | None = None
     """The file that was read, or None."""
 

@@ -36,6 +36,7 @@ _SWITCH = {
     **dict.fromkeys(("off", "false", "no", "0"), False),
 }
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*\.?")
+_CLOUD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]{0,99}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _API_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?|preview|latest|v1")
 _FRAMING_HEADERS = frozenset({"connection", "content-length", "transfer-encoding"})
@@ -235,6 +236,28 @@ def parse_api_version(text: str) -> str:
     if not _API_VERSION.fullmatch(text):
         raise ValueError(f"{text!r} is not a version; write e.g. 2024-10-21")
     return text
+
+
+def parse_region(text: str) -> str:
+    """Check the name of a cloud's region, which becomes part of a host's name."""
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", text):
+        raise ValueError(f"{text!r} is not the name of a region; write e.g. eu-central-1")
+    return text
+
+
+def parse_cloud_name(text: str) -> str:
+    """Check the name of a project in somebody's cloud."""
+    if not _CLOUD_NAME.fullmatch(text):
+        raise ValueError(f"{text!r} is not a name of letters, digits, '-', '.' and ':'")
+    return text
+
+
+def parse_network(text: str) -> str:
+    """Check a network: an IP address, or one with the length of its prefix."""
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError(f"{text!r} is not a network; write e.g. 10.1.0.0/16") from None
 
 
 def parse_header_name(text: str) -> str:

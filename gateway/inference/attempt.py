@@ -7,25 +7,37 @@ after it, nor any one provider's or dialect's format.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.chunks import merge
 from gateway.config.settings import Settings, Target
 from gateway.errors import GatewayError, InvalidRequestError, UpstreamError
+from gateway.inference.apis import Apis
 from gateway.inference.catalog import Catalog
+from gateway.inference.images import LinkedImages
 from gateway.inference.redaction import redact_error
 from gateway.providers.base import Provider
 from gateway.routing import build_target_request
-from gateway.transport import Exchange, UnexpectedStatusError, Upstream, Watch, wait_any
+from gateway.transport import (
+    Exchange,
+    Fetcher,
+    UnexpectedStatusError,
+    Upstream,
+    Watch,
+    wait_any,
+)
 from gateway.types import (
+    ChatCall,
     ChatRequest,
     Chunk,
+    EmbeddingsAnswer,
     EmbeddingsRequest,
     NativeChunk,
     NativeRequest,
     PassthroughRequest,
+    SplitEmbeddingsCall,
     UpstreamRequest,
 )
 
@@ -47,6 +59,9 @@ class Backends:
     providers: Mapping[str, Provider]
     upstreams: Mapping[str, Upstream]
     catalog: Catalog
+    apis: Apis = field(default_factory=Apis)
+    fetcher: Fetcher | None = None
+    """What fetches images that are only linked to; None: nothing does."""
 
 
 class Attempt(ABC):
@@ -103,15 +118,7 @@ class Attempt(ABC):
         self, request: UpstreamRequest, limit: int
     ) -> Generator[list[Chunk], None, bytes]:
         """Return a whole body; yields ``[]`` while it isn't complete."""
-        pieces: list[bytes] = []
-        size = 0
-        for piece in self._send(request).iter_pieces():
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
-                raise UpstreamError(f"The provider's answer is longer than {limit} bytes.")
-            yield []
-        return b"".join(pieces)
+        return (yield from _iter_body(self._send(request), limit))
 
 
 class ChatAttempt(Attempt):
@@ -126,19 +133,38 @@ class ChatAttempt(Attempt):
         first_byte: float,
         *,
         is_whole: bool,
+        images: LinkedImages,
     ) -> None:
         super().__init__(backends, target, watch, first_byte)
         self._request = request
+        self._images = images
         self._limit = MAX_GATHERED_BYTES if is_whole else None
 
     def _iter_batches(self) -> Iterator[list[Chunk]]:
-        request, dropped = build_target_request(self._request, self.target)
-        request, untranslated = self._translated(request)
+        apis = self._backends.apis
+        target = apis.target_of(self.target)
+        call = yield from self._iter_build(target)
+        try:
+            yield from self._iter_answer(call)
+        except UnexpectedStatusError as failure:
+            other = apis.find_other(self._provider, target, call, failure)
+            if other is None:
+                raise
+            yield from self._iter_answer((yield from self._iter_build(other)))
+
+    def _iter_build(self, target: Target) -> Generator[list[Chunk], None, ChatCall]:
+        """Return the call; yields ``[]`` while images are fetched for it."""
+        request, dropped = build_target_request(self._request, target)
+        presented, untranslated = self._translated(request, target)
+        presented = yield from self._images.iter_put_in(presented, self._provider, self._watch)
         info = None
-        if self._provider.needs_model_info(request):
-            info = self._backends.catalog.model_info(self.target)
-        call = self._provider.build_chat(request, self.target, info)
+        if self._provider.needs_model_info(presented):
+            info = self._backends.catalog.model_info(target)
+        call = self._provider.build_chat(presented, target, info)
         self.dropped_params = (*dropped, *untranslated, *call.dropped_params)
+        return call
+
+    def _iter_answer(self, call: ChatCall) -> Iterator[list[Chunk]]:
         if not call.streamed:
             body = yield from self._iter_read(call.requests[0], MAX_ANSWER_BYTES)
             self.answer = call.parse_response(body)
@@ -157,14 +183,16 @@ class ChatAttempt(Attempt):
 
         yield from merge(streams, wait)
 
-    def _translated(self, request: ChatRequest) -> tuple[ChatRequest, tuple[str, ...]]:
+    def _translated(
+        self, request: ChatRequest, target: Target
+    ) -> tuple[ChatRequest, tuple[str, ...]]:
         """Return a request as the target takes it, and what gets lost of one in another API's form.
 
         Raises ``InvalidRequestError`` where that would change its meaning.
         """
         if not isinstance(request, NativeRequest):
             return request, ()
-        if self._provider.speaks(request.dialect, self.target):
+        if self._provider.speaks(request.dialect, target):
             return request, ()
         for name in request.native_only:
             raise InvalidRequestError(
@@ -242,8 +270,34 @@ class EmbeddingsAttempt(Attempt):
         request, dropped = build_target_request(self._request, self.target)
         call = self._provider.build_embeddings(request, self.target)
         self.dropped_params = (*dropped, *call.dropped_params)
+        if isinstance(call, SplitEmbeddingsCall):
+            answers = yield from self._iter_read_all(call.requests)
+            self.answer = call.parse_responses(answers)
+            return
         body = yield from self._iter_read(call.request, MAX_EMBEDDINGS_BYTES)
         self.answer = call.parse_response(body)
+
+    def _iter_read_all(
+        self, requests: Sequence[UpstreamRequest]
+    ) -> Generator[list[Chunk], None, list[EmbeddingsAnswer]]:
+        """Send all requests at once and return their answers; yields ``[]`` meanwhile."""
+        answers = []
+        for exchange in [self._send(each) for each in requests]:
+            body = yield from _iter_body(exchange, MAX_EMBEDDINGS_BYTES)
+            answers.append(EmbeddingsAnswer(body, exchange.headers))
+        return answers
+
+
+def _iter_body(exchange: Exchange, limit: int) -> Generator[list[Chunk], None, bytes]:
+    pieces: list[bytes] = []
+    size = 0
+    for piece in exchange.iter_pieces():
+        pieces.append(piece)
+        size += len(piece)
+        if size > limit:
+            raise UpstreamError(f"The provider's answer is longer than {limit} bytes.")
+        yield []
+    return b"".join(pieces)
 
 
 def _limited(pieces: Iterator[bytes], limit: int | None) -> Iterator[bytes]:

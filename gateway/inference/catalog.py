@@ -149,14 +149,20 @@ class Catalog:
         with shelf.lock:
             if time.monotonic() < shelf.good_until:
                 return shelf
-            provider = self._providers[name]
-            models = self._fetch(name, provider.build_model_list(), provider.parse_model_list)
+            models = self._ask_for_models(name)
             shelf.reachable = models is not None
             if models is not None:
                 shelf.models = models
                 shelf.described.clear()
             shelf.good_until = time.monotonic() + (FRESH_SECONDS if models else RETRY_SECONDS)
         return shelf
+
+    def _ask_for_models(self, name: str) -> list[ModelInfo] | None:
+        """Return a provider's own list, or the models configured for one that has none to ask."""
+        provider, settings = self._providers[name], self._settings.providers[name]
+        if not provider.has_model_list(settings):
+            return [ModelInfo(model) for model in settings.models]
+        return self._fetch(name, provider.build_model_list(), provider.parse_model_list)
 
     def _find(self, shelf: _Shelf, target: Target) -> ModelInfo | None:
         return self._providers[target.provider.name].find_model(shelf.models, target.model)

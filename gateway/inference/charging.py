@@ -163,7 +163,7 @@ class Charging:
         if price is None or not (is_told or price == FREE):
             return None
         details: Mapping[str, Any] = (record.usage or {}).get("prompt_tokens_details") or {}
-        written = _count(details.get("cache_creation_tokens"))
+        written = _count(details.get("cache_write_tokens"))
         return price.cost(prompt, completion, cached, written)
 
     def _price_of(self, record: RequestRecord) -> TokenPrice | None:
@@ -179,18 +179,20 @@ def _tokens_of(record: RequestRecord, status: int) -> tuple[int, int]:
 
     A refused request has used nothing. One that was left or cut has used its prompt.
     """
-    usage = record.usage
-    if usage is not None:
-        return _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    usage: Mapping[str, Any] = record.usage or {}
+    prompt, completion = (_count(usage.get(f"{each}_tokens")) for each in ("prompt", "completion"))
+    if record.usage is not None and (status < 400 or record.bill is None):
+        return prompt, completion
     if record.cache == UNCHARGED or record.bill is None or not record.attempts:
         return 0, 0
     if not record.chunks and status not in (200, 499, 504):
-        return 0, 0
+        return prompt, completion
     bound: TokenBound = record.bill.tokens
-    completion = max(record.chunks, -(-record.characters // _CHARACTERS_PER_TOKEN))
+    received = max(record.chunks, -(-record.characters // _CHARACTERS_PER_TOKEN))
     if bound.is_stated:
-        completion = min(completion, bound.completion)
-    return -(-bound.prompt // _CHARACTERS_PER_TOKEN), completion
+        received = min(received, bound.completion)
+    # Some providers tell a part of the count at the beginning.
+    return prompt or -(-bound.prompt // _CHARACTERS_PER_TOKEN), max(completion, received)
 
 
 def _details_of(record: RequestRecord) -> tuple[int, int]:

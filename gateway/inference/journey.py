@@ -122,18 +122,21 @@ class Journey:
         """Try a target; with another one left once, else as often as its retries allow."""
         policy = RetryPolicy(0 if following else target.provider.max_retries)
         tried = 0
+        is_retry = False
         while True:
             try:
-                yield from self._attempt_once(target, following, is_retry=tried > 0)
+                yield from self._attempt_once(target, following, is_retry=is_retry)
                 return
             except GatewayError as error:
-                if self._is_committed or not is_retryable(error):
+                is_pause = isinstance(error, _PauseError)
+                if self._is_committed or not (is_pause or is_retryable(error)):
                     raise
                 delay = policy.delay(tried, error.retry_after, random.random)
                 if delay is None or time.monotonic() + delay >= self._watch.deadline:
                     raise
-                if not self._breakers.may_retry(target.name):
+                if not is_pause and not self._breakers.may_retry(target.name):
                     raise
+                is_retry = is_retry or not is_pause
             tried += 1
             yield from self._pause(delay)
 
@@ -144,11 +147,7 @@ class Journey:
         self._record.provider, self._record.upstream_model = target.provider.name, target.model
         admission = self._breakers.admit(target.name, is_retry=is_retry)
         if admission is None:
-            raise ServiceUnavailableError(
-                "The provider has failed too often just now: it is left alone for a while.",
-                code="circuit_open",
-                retry_after=self._breakers.retry_after(target.name),
-            )
+            raise self._refusal(target)
         with ExitStack() as stack:
             stack.callback(admission.abandoned)
             entry = stack.enter_context(self._record.attempt(target.name))
@@ -160,7 +159,15 @@ class Journey:
                 entry.status = error.status
                 raise
             entry.status = 200
-            admission.succeeded(entry.time_to_first_token if self._is_timed else None)
+            admission.succeeded(entry.time_to_answer() if self._is_timed else None)
+
+    def _refusal(self, target: Target) -> ServiceUnavailableError:
+        retry_after = self._breakers.retry_after(target.name)
+        if self._breakers.has_asked_for_pause(target.name):
+            message = "The provider has asked to be left alone for a while."
+            return _PauseError(message, code="circuit_open", retry_after=retry_after)
+        message = "The provider has failed too often just now: it is left alone for a while."
+        return ServiceUnavailableError(message, code="circuit_open", retry_after=retry_after)
 
     def _run(
         self, target: Target, first_byte: float, admission: Admission
@@ -217,6 +224,10 @@ class Journey:
         while time.monotonic() < until:
             self._watch.wait([], until)
             yield []
+
+
+class _PauseError(ServiceUnavailableError):
+    """503: the target has asked for a pause, which may be short enough to be waited for."""
 
 
 def _able_to_take_over(

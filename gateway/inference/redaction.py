@@ -14,7 +14,7 @@ from gateway.errors import GatewayError
 _ADDRESS = re.compile(
     r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b|\[[0-9a-fA-F:]{2,39}\](?::\d{1,5})?"
 )
-_KEY = re.compile(r"\b(?:(?:sk|gsk|xai|pplx|nvapi|hf|gw)[-_]|AIza)[A-Za-z0-9*._-]{8,}")
+_KEY = re.compile(r"\b(?:(?:sk|gsk|xai|pplx|nvapi|hf|gw)[-_]|AIza|ya29\.)[A-Za-z0-9*._-]{8,}")
 _URL = re.compile(r"\bhttps?://[^\s\"'<>]+")
 
 _NAME = re.compile(r"[A-Za-z0-9_.\[\]-]{1,200}")
@@ -58,7 +58,9 @@ def redact(text: str, provider: ProviderSettings) -> str:
 def _secrets_of(provider: ProviderSettings) -> list[str]:
     """Return what must not be seen, the longest first: one may be a part of another."""
     values = [value.rpartition(" ")[2] for value in provider.headers.values()]
-    secrets = {secret for secret in (*provider.api_keys, *values) if len(secret) >= 4}
+    signing = (provider.access_key_id, provider.secret_access_key, provider.session_token)
+    known = (*provider.api_keys, *values, *filter(None, signing))
+    secrets = {secret for secret in known if len(secret) >= 4}
     return sorted(secrets, key=len, reverse=True)
 
 

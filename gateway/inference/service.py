@@ -24,6 +24,7 @@ from gateway.inference.attempt import (
 from gateway.inference.charging import Charging
 from gateway.inference.chat import Chat, ChatAnswer, begin_stream, waiting
 from gateway.inference.counting import count_tokens
+from gateway.inference.images import LinkedImages
 from gateway.inference.journey import Journey
 from gateway.inference.loading import Loading
 from gateway.inference.passing import PassedAnswer
@@ -76,6 +77,8 @@ class Inference:
     def __init__(self, backends: Backends, resilience: Resilience) -> None:
         self._backends = backends
         self._resilience = resilience
+        settings = backends.settings
+        self._public = {name: resolve_route(settings, name) for name in settings.models}
 
     def complete_chat(
         self, request: ChatRequest, watch: Watch, record: RequestRecord, cache_control: str = ""
@@ -176,10 +179,17 @@ class Inference:
         record.operation = "chat"
         route = self._resolve(request, watch, record)
         charging = self._resilience.charging
+        images = LinkedImages(self._backends.fetcher)
 
         def start(target: Target, first_byte: float) -> Attempt:
             return ChatAttempt(
-                self._backends, request, target, watch, first_byte, is_whole=is_whole
+                self._backends,
+                request,
+                target,
+                watch,
+                first_byte,
+                is_whole=is_whole,
+                images=images,
             )
 
         def depart() -> Journey:
@@ -202,7 +212,9 @@ class Inference:
         record.model = request["model"]
         if self._backends.settings.log_content:
             record.prompt = str(request.get("messages") or request.get("input"))
-        route = resolve_route(self._backends.settings, record.model, record.models)
+        route = None if record.models else self._public.get(record.model)
+        if route is None:
+            route = resolve_route(self._backends.settings, record.model, record.models)
         longest = max(each.provider.timeouts.request for each in route.candidates)
         watch.deadline = min(watch.deadline, record.started + longest)
         return route

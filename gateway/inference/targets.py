@@ -53,13 +53,14 @@ class Targets:
             }
             for name, provider in self._settings.providers.items()
         ]
+        return {"providers": providers, "targets": self.describe_targets()}
+
+    def describe_targets(self) -> list[dict[str, Any]]:
+        """Return the targets of ``describe``; asks no provider. Raises StateUnavailableError."""
         models: dict[str, list[str]] = {}
         for name, model in self._iter_names():
             models.setdefault(name, []).append(model)
-        return {
-            "providers": providers,
-            "targets": [self.describe_one(name, models[name]) for name in models],
-        }
+        return [self.describe_one(name, models[name]) for name in models]
 
     def describe_one(self, name: str, models: list[str]) -> dict[str, Any]:
         """Return one target; ``models`` are the public names that lead to it."""

@@ -16,6 +16,7 @@ from gateway.errors import GatewayError, NotFoundError, UpstreamError
 from gateway.providers.openai import OpenAI
 from gateway.providers.openai.errors import parse_error
 from gateway.providers.openai.request import drop_reasoning
+from gateway.providers.openai.responses import RESPONSES_PATH
 from gateway.types import ChatRequest
 
 _CLASSIC = "/openai"
@@ -33,8 +34,11 @@ class Azure(OpenAI):
         return {"api-key": api_key} if api_key else {}
 
     def build_path(self, operation: str, target: Target) -> str:
-        """Return the path of an operation; on the classic API the deployment is part of it."""
-        if not _is_classic(target):
+        """Return the path of an operation; on the classic API the deployment is part of it.
+
+        But for Responses, which have the deployment as their model there too.
+        """
+        if operation == RESPONSES_PATH or not _is_classic(target):
             return operation
         return f"/deployments/{quote(target.model, safe='')}{operation}"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from gateway.config.settings import Target
+from gateway.config.settings import Api, ProviderSettings, Target
 from gateway.errors import GatewayError
 from gateway.types import (
     ChatCall,
@@ -18,6 +18,7 @@ from gateway.types import (
     ModelInfo,
     NativeRequest,
     PassthroughRequest,
+    Signer,
     UpstreamRequest,
 )
 
@@ -31,11 +32,26 @@ class Provider(Protocol):
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the headers that carry the credentials, and any other fixed ones."""
 
+    def build_signer(self, settings: ProviderSettings) -> Signer | None:
+        """Return what signs each request with its body; None where the headers above suffice.
+
+        Raises ``ConfigurationError`` where signing needs what is not installed.
+        """
+
+    def has_model_list(self, settings: ProviderSettings) -> bool:
+        """Tell whether ``build_model_list`` can be asked at ``base_url``.
+
+        Where it can't, the models named in the configuration are the list.
+        """
+
     def needs_model_info(self, request: ChatRequest) -> bool:
         """Tell whether building this request depends on the model's capabilities.
 
         Asking for them may cost a request, so plain ones do without.
         """
+
+    def needs_fetching(self, url: str) -> bool:
+        """Tell whether an image's address has to be replaced with the image, as a data URI."""
 
     def build_chat(self, request: ChatRequest, target: Target, info: ModelInfo | None) -> ChatCall:
         """Translate a chat request; ``info`` is None where nothing is known of the model.
@@ -90,6 +106,13 @@ class Provider(Protocol):
     def build_warm(self, target: Target) -> UpstreamRequest | None:
         """Return the request that loads a model and generates nothing; None as above."""
 
+    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> Api | None:
+        """Return by which other API the upstream has to be asked, as its answer to a call tells.
+
+        None: by no other. Only asked where the configuration names none; ``build_chat`` is
+        then given a target that names it.
+        """
+
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, target: Target
     ) -> GatewayError:
@@ -105,6 +128,14 @@ class ProviderDefaults:
     def speaks(self, dialect: str, target: Target) -> bool:
         """Tell that nothing but the provider's own API is spoken, which the gateway has not."""
         return False
+
+    def build_signer(self, settings: ProviderSettings) -> Signer | None:
+        """Return None: a key in a header is enough."""
+        return None
+
+    def has_model_list(self, settings: ProviderSettings) -> bool:
+        """Tell that there is a list."""
+        return True
 
     def needs_model_info(self, request: ChatRequest) -> bool:
         """Never: what a model can do is for the upstream to judge."""
@@ -123,6 +154,10 @@ class ProviderDefaults:
     def parse_token_count(self, body: bytes) -> int:
         """Return 0, for there is no such answer."""
         return 0
+
+    def needs_fetching(self, url: str) -> bool:
+        """Never: the upstream fetches images itself, or takes none."""
+        return False
 
     def find_model(self, models: Sequence[ModelInfo], name: str) -> ModelInfo | None:
         """Return the model of exactly this name."""
@@ -150,4 +185,8 @@ class ProviderDefaults:
 
     def build_warm(self, target: Target) -> UpstreamRequest | None:
         """Return None: nobody has to load a model here."""
+        return None
+
+    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> Api | None:
+        """Return None: there is but one API."""
         return None

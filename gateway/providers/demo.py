@@ -97,7 +97,7 @@ class Demo(OpenAI):
                 _check_integer(request[name], name, None)
         dropped = tuple(name for name in _DROPPED_PARAMS if request.get(name) is not None)
         named = replace(target, model=target.requested_model)  # what the answer is to say
-        return replace(super().build_chat(request, named, info), dropped_params=dropped)
+        return replace(self.build_completion(request, named), dropped_params=dropped)
 
     def build_embeddings(self, request: EmbeddingsRequest, target: Target) -> OpenAIEmbeddingsCall:
         """Build an embeddings request; raises as ``build_chat`` does."""

@@ -98,6 +98,11 @@ class Breakers:
             return PROBE_WAIT
         return health.opens_in(self._state.now())
 
+    def has_asked_for_pause(self, name: str) -> bool:
+        """Tell whether the breaker is open only because the target asked for a pause."""
+        health = self._safely(lambda: self._load(name), Health())
+        return health.was_asked and health.override is None
+
     def may_retry(self, name: str) -> bool:
         """Take one retry from the target's budget; False if it has none left.
 

@@ -196,7 +196,9 @@ class AnswerCache:
         operation: str = question.operation
         request = question.request
         if isinstance(request, NativeRequest):
-            operation, request = request.dialect, request.native
+            # A whole answer in that format, told again as a stream, would lose what only it says.
+            operation = f"{request.dialect} {'stream' if request.get('stream') else 'whole'}"
+            request = request.native
         try:
             return build_key(question.tenant, operation, question.model, request)
         except RecursionError:
@@ -211,11 +213,20 @@ class AnswerCache:
                 return hit
             flight = self.flights.join(key)
             if isinstance(flight, Lease):
-                return Miss(self, key, flight)
+                return self._take_up(flight, key, max_age)
             if flight.has_landed:  # since we looked, or what came of it could not be kept
                 return self._stored(key, max_age) or Miss(self, key)
             for _ in self.flights.iter_waits(key, wait):
                 yield []
+
+    def _take_up(self, lease: Lease, key: str, max_age: int | None) -> Hit | Miss:
+        """Look once more, now that nobody can store an answer in between."""
+        miss = Miss(self, key, lease)
+        hit = self._stored(key, max_age)
+        if hit is None:
+            return miss
+        miss.abandon()
+        return hit
 
     def _stored(self, key: str, max_age: int | None) -> Hit | None:
         blob = self._blobs.get(_blob_key(key))

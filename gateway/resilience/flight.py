@@ -4,16 +4,16 @@ Knows leases in shared state, and who holds them. Must not know what the work is
 
 The state's value of a key is absent (nobody works), or a ``Flight``: in the air,
 while its leader works, or landed, for the moment in which those who waited look
-at what came of it. A leader whose process has died counts as absent.
+at what came of it; one that nobody waited for leaves nothing behind. A leader whose
+process has died counts as absent.
 """
 
 from __future__ import annotations
 
-import secrets
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import orjson
@@ -26,6 +26,9 @@ _PAUSE_SHARE = 0.1
 _MOST_LEFT_OPEN = 1000
 _ENDED_AT_ONCE = 16
 _PREFIX = "flight:"
+_ALONE, _AWAITED, _LANDED = b"a", b"w", b"l"
+"""What a value begins with: in the air and wanted by nobody else, wanted by others, landed."""
+
 _Result = TypeVar("_Result")
 
 Wait = Callable[[float], None]
@@ -33,23 +36,23 @@ Wait = Callable[[float], None]
 
 
 class Flight(NamedTuple):
-    """Work under way, or just done (``owner`` is "" then). ``note`` is its leader's."""
+    """Work under way, or just done. ``note`` is its leader's.
 
-    ticket: str
+    ``number`` is unique within the process ``owner``.
+    """
+
+    number: int
     owner: str
     note: str
-
-    @property
-    def has_landed(self) -> bool:
-        return not self.owner
+    has_landed: bool = False
 
 
-@dataclass(frozen=True)
-class Lease:
+class Lease(NamedTuple):
     """The right, and the duty, to do the work of ``key``; to be ended by ``Flights``."""
 
     key: str
     flight: Flight
+    encoded: bytes
 
 
 class Flights:
@@ -62,20 +65,27 @@ class Flights:
     def __init__(self, state: State, longest: float) -> None:
         self._state = state
         self._longest = longest
+        self._numbers = itertools.count()
         self._left_open: deque[tuple[Lease, float]] = deque(maxlen=_MOST_LEFT_OPEN)
 
     def join(self, key: str, note: str = "") -> Lease | Flight:
         """Lead the work of ``key``, or return the flight that is there already.
 
-        Raises ``StateUnavailableError``.
+        Who leads looks once more whether the work has been done since it last looked:
+        it may have landed in between. Raises ``StateUnavailableError``.
         """
-        self._end_left_open()
-        lease = Lease(key, Flight(secrets.token_hex(8), self._state.owner, note))
-        mine = _encode(lease.flight)
+        if self._left_open:
+            self._end_left_open()
+        flight = Flight(next(self._numbers), self._state.owner, note)
+        lease = Lease(key, flight, orjson.dumps(flight[:3]))
 
         def take(value: bytes | None) -> tuple[bytes, Lease | Flight]:
+            if value is None:
+                return _ALONE + lease.encoded, lease
             flight = self._parse(value)
-            return (mine, lease) if value is None or flight is None else (value, flight)
+            if flight is None:  # others may wait for it all the same
+                return value[:1] + lease.encoded, lease
+            return (_AWAITED + value[1:] if value.startswith(_ALONE) else value), flight
 
         try:
             return self._state.update(_PREFIX + key, take, self._longest)
@@ -108,15 +118,17 @@ class Flights:
         """Return the flight, or None where there is none whose leader lives."""
         if value is None:
             return None
-        flight = Flight(*orjson.loads(value))
+        number, owner, note = orjson.loads(value[1:])
+        flight = Flight(number, owner, note, value.startswith(_LANDED))
         return flight if flight.has_landed or self._state.is_alive(flight.owner) else None
 
     def _end(self, lease: Lease, seconds: float) -> None:
-        mine = _encode(lease.flight)
-        landed = _encode(lease.flight._replace(owner="")) if seconds else None
 
         def end(value: bytes | None) -> tuple[bytes | None, None]:
-            return (landed if value == mine else value), None
+            if value is None or value[1:] != lease.encoded:
+                return value, None
+            is_awaited = value.startswith(_AWAITED)
+            return (_LANDED + lease.encoded if seconds and is_awaited else None), None
 
         try:
             self._state.update(_PREFIX + lease.key, end, seconds or self._longest)
@@ -142,7 +154,3 @@ def finish(waiting: Generator[object, None, _Result]) -> _Result:
         except StopIteration as end:
             result: _Result = end.value
             return result
-
-
-def _encode(flight: Flight) -> bytes:
-    return orjson.dumps([*flight])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from gateway.serialization import dumps, loads_lenient
@@ -62,7 +63,8 @@ class Health:
     """What all processes know of a target; the default is one of which nothing is known.
 
     ``since`` is when ``circuit`` came about, ``until`` when an open one lets a probe
-    through, ``openings`` how often it has opened without a success in between.
+    through, ``openings`` how often it has opened without a success in between; ``was_asked``
+    if it did because the target asked for a pause, and not because it failed too often.
     ``probe`` is the attempt that half-open waits for, ``prober`` its process.
     ``override`` is what an admin forces, ``open`` or ``closed``. ``credit`` is the number
     of requests that have not been used up by a retry.
@@ -72,6 +74,7 @@ class Health:
     since: float = 0.0
     until: float = 0.0
     openings: int = 0
+    was_asked: bool = False
     probe: str | None = None
     prober: str | None = None
     override: str | None = None
@@ -125,7 +128,7 @@ class Health:
             return credited
         counted = credited._counted(0, 1, now, now)
         if retry_after:
-            return counted._opened(retry_after, now)
+            return replace(counted._opened(retry_after, now), was_asked=True)
         successes, failures = counted.counts(now)
         attempts = successes + failures
         if attempts >= MIN_ATTEMPTS and failures >= attempts * FAILURE_RATE:
@@ -192,6 +195,7 @@ class Health:
             since=now,
             until=now + min(seconds, MAX_OPEN),
             openings=self.openings + 1,
+            was_asked=False,
             probe=None,
             prober=None,
         )
@@ -220,6 +224,7 @@ class Health:
 _NAMES = tuple(Health.__dataclass_fields__)
 
 
+@lru_cache(maxsize=1024)
 def load_health(data: bytes | None) -> Health:
     """Return the value that ``dump_health`` made; nothing is known of what can't be read."""
     if data is None:

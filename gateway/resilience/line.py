@@ -14,11 +14,12 @@ import itertools
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple, TypeAlias
 
 from gateway.resilience.mending import Mending
 from gateway.resilience.slots import Entry, Slots, dump_slots, load_slots
+from gateway.resilience.uncontended import give_slot_back, take_free_slot
 from gateway.state import State, StateUnavailableError
 
 POLL_SECONDS = 0.02
@@ -32,6 +33,9 @@ LIFETIME = 7 * 86_400.0
 
 UNKNOWN_WAIT = 1.0
 """Seconds after which to come again where nothing tells how long slots are held."""
+
+_Shortcut: TypeAlias = Callable[[bytes | None], bytes | None]
+"""A change of the stored value, which returns None where it is not as simple as that."""
 
 
 class Ticket:
@@ -83,8 +87,9 @@ class Lines:
         Requests of one ``key`` wait for each other; a higher ``priority`` goes first.
         Raises StateUnavailableError.
         """
-        entry = Entry(next(self._numbers), self._state.owner, key, priority, self._now())
-        self._known.add(entry.number)
+        number = next(self._numbers)
+        entry = Entry(number, self._state.owner, key, priority, self._now())
+        self._known.add(number)
         try:
             place = self._enter(line, entry, limit, max_waiting)
         except StateUnavailableError:  # it may have entered all the same
@@ -122,7 +127,7 @@ class Lines:
         place = view.places.get((entry.owner, entry.number))
         if place is None:  # the store has been emptied, or the look was from before it entered
             now = self._now()
-            view, _ = self._update(line, lambda slots: slots.re_entered(entry, limit, now))
+            view = self._update(line, lambda slots: slots.re_entered(entry, limit, now)).view
             place = view.places[entry.owner, entry.number]
         return place
 
@@ -130,7 +135,11 @@ class Lines:
         """See ``Ticket.leave``."""
         now = self._now()
         try:
-            _, was_there = self._update(line, lambda slots: slots.left(entry, now))
+            was_there = self._update(
+                line,
+                lambda slots: slots.left(entry, now),
+                lambda data: give_slot_back(data, entry, now),
+            ).has_changed
         except StateUnavailableError:
             was_there = False
         if not was_there:
@@ -140,28 +149,25 @@ class Lines:
 
     def _enter(self, line: str, entry: Entry, limit: int, max_waiting: int) -> int | None:
         """Return the place, 0 for a slot; None if there is no room to wait."""
-        now = self._now()
+        now = entry.since
 
         def enter(slots: Slots) -> Slots:
             if slots.waiting or len(slots.held) >= limit:
                 slots = self._without_lost(slots, now)
             return slots.entered(entry, limit, max_waiting, now)
 
-        view, _ = self._update(line, enter)
-        newest = view.slots.held[-1] if view.slots.held else None
-        if newest is not None and (newest.owner, newest.number) == (entry.owner, entry.number):
-            return 0  # as nearly always, where few wait
-        return view.places.get((entry.owner, entry.number))
+        update = self._update(line, enter, lambda data: take_free_slot(data, entry, limit, now))
+        return 0 if update.was_plain else update.view.places.get((entry.owner, entry.number))
 
     def _look(self, line: str) -> _View:
         """Return the line as it is now, after putting right what is lost."""
         data = self._state.get(_key(line))
         view = self._views.get(line)
         if view is None or view.data != data:
-            view = _View(data, load_slots(data))
+            view = _View(data)
         now = self._now()
         if self._without_lost(view.slots, now) is not view.slots:
-            view, _ = self._update(line, lambda slots: self._without_lost(slots, now))
+            view = self._update(line, lambda slots: self._without_lost(slots, now)).view
         return self._keep(line, view)
 
     def _now(self) -> float:
@@ -184,21 +190,26 @@ class Lines:
 
         return slots.swept(is_lost, now)
 
-    def _update(self, line: str, transition: Callable[[Slots], Slots]) -> tuple[_View, bool]:
-        """Change the line; return it as it is then, and whether anything changed."""
+    def _update(
+        self, line: str, transition: Callable[[Slots], Slots], plainly: _Shortcut | None = None
+    ) -> _Update:
+        """Change the line by ``plainly`` if that can, else by ``transition``."""
         seen = self._views.get(line)
 
-        def change(data: bytes | None) -> tuple[bytes | None, tuple[_View, bool]]:
-            is_seen = seen is not None and seen.data == data
-            slots = seen.slots if seen is not None and is_seen else load_slots(data)
-            changed = transition(slots)
-            if changed is slots:
-                return data, (_View(data, slots), False)
+        def change(data: bytes | None) -> tuple[bytes | None, _Update]:
+            plain = plainly(data) if plainly is not None else None
+            if plain is not None:
+                return plain, _Update(_View(plain), has_changed=True, was_plain=True)
+            view = seen if seen is not None and seen.data == data else _View(data)
+            changed = transition(view.slots)
+            if changed is view.slots:
+                return data, _Update(view)
             dumped = dump_slots(changed)
-            return dumped, (_View(dumped, changed), True)
+            return dumped, _Update(_View(dumped, changed), has_changed=True)
 
-        view, has_changed = self._state.update(_key(line), change, LIFETIME)
-        return self._keep(line, view), has_changed
+        update = self._state.update(_key(line), change, LIFETIME)
+        self._keep(line, update.view)
+        return update
 
     def _keep(self, line: str, view: _View) -> _View:
         view.fresh_until = time.monotonic() + LOOK_EVERY
@@ -206,13 +217,19 @@ class Lines:
         return view
 
 
-@dataclass
 class _View:
     """A line as this process last saw it, and until when that is good enough."""
 
-    data: bytes | None
-    slots: Slots
-    fresh_until: float = 0.0
+    def __init__(self, data: bytes | None, slots: Slots | None = None) -> None:
+        self.data = data
+        self.fresh_until = 0.0
+        if slots is not None:
+            self.slots = slots
+
+    @cached_property
+    def slots(self) -> Slots:
+        """The line, read when somebody has to know."""
+        return load_slots(self.data)
 
     @cached_property
     def places(self) -> dict[tuple[str, int], int]:
@@ -221,6 +238,14 @@ class _View:
         for place, entry in enumerate(self.slots.iter_order(), 1):
             places[entry.owner, entry.number] = place
         return places
+
+
+class _Update(NamedTuple):
+    """A line after a change. ``was_plain``: nobody waits, and the slot was free."""
+
+    view: _View
+    has_changed: bool = False
+    was_plain: bool = False
 
 
 def _key(line: str) -> str:

@@ -73,14 +73,14 @@ class FileBlobs:
         if not put_at <= now < put_at + lifetime:
             return None
         data = ring.read(position, size)
-        if _digest(name, data) != digest:
+        if _digest(name + data) != digest:
             return None
         return Blob(data, (now - put_at) / NANOSECONDS, lifetime / NANOSECONDS)
 
     def put(self, key: str, data: bytes, lifetime: float) -> None:
         """See ``BlobStore.put``."""
         name = _digest(key.encode("utf-8", "surrogatepass"))
-        digest, length = _digest(name, data), int(lifetime * NANOSECONDS)
+        digest, length = _digest(name + data), int(lifetime * NANOSECONDS)
 
         def place(txn: lmdb.Transaction, now: int) -> tuple[int, Ring] | None:
             ring = self._ring
@@ -179,8 +179,5 @@ def _forget(txn: lmdb.Transaction, name: bytes) -> None:
         txn.delete(_BY_KEY + name)
 
 
-def _digest(*parts: bytes) -> bytes:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return digest.digest()
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()

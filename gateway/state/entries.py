@@ -10,6 +10,7 @@ import hashlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import lmdb
 
@@ -19,8 +20,7 @@ _END = struct.Struct(">Q")
 _LONGEST_KEY = 480
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What is stored: its bytes, when its lifetime ends, how long that is in all."""
 
     payload: bytes
@@ -54,12 +54,10 @@ class Table:
 
     def store(self, txn: lmdb.Transaction, key: bytes, entry: Entry, old: Entry | None) -> None:
         """Store ``entry`` for ``key`` in place of ``old``, keeping the index in step."""
-        before = None if old is None else self._indexed(old.end, key)
-        after = self._indexed(entry.end, key)
-        if before != after:
-            if before is not None:
-                txn.delete(before)
-            txn.put(after, b"")
+        if old is None or self._round(old.end) != self._round(entry.end):
+            if old is not None:
+                txn.delete(self._indexed(old.end, key))
+            txn.put(self._indexed(entry.end, key), b"")
         txn.put(self.entries + key, entry.payload + _TIMES.pack(entry.end, entry.length))
 
     def delete(self, txn: lmdb.Transaction, key: bytes) -> None:
@@ -94,7 +92,10 @@ class Table:
                 found = cursor.next()
 
     def _indexed(self, end: int, key: bytes) -> bytes:
-        return self.index + _END.pack(-(-end // self.grain) * self.grain) + key
+        return self.index + _END.pack(self._round(end)) + key
+
+    def _round(self, end: int) -> int:
+        return -(-end // self.grain) * self.grain
 
 
 def encode_key(key: str) -> bytes:

@@ -24,7 +24,7 @@ from gateway.state.held import HELD, reap, reserve, settle
 from gateway.state.owner import LOOKED_AT_EVERY, Liveness, is_running, load_owner
 from gateway.state.reservation import Claim, Held, Refusal, Reservation, Unseeded
 from gateway.state.shared_file import Operation, SharedFile
-from gateway.state.values import VALUES, change_value, read_value
+from gateway.state.values import VALUES, ChangeError, change_value, read_value
 
 _CHECK = b"\0check"
 _PRUNED_AT_ONCE = 16
@@ -87,22 +87,15 @@ class LocalState:
         """See ``State.update``; ``change`` runs once, while this process holds the lock."""
         name, length = encode_key(key), int(lifetime * NANOSECONDS)
 
-        def guarded(old: bytes | None) -> tuple[bytes | None, _Result]:
-            try:
-                return change(old)
-            except Exception as error:
-                # Its struct.error, say, must not be taken for damage of the file.
-                raise _ChangeError(error) from error
-
         def update(txn: lmdb.Transaction, now: int) -> _Result:
-            result, has_grown = change_value(txn, name, guarded, length, now)
+            result, has_grown = change_value(txn, name, change, length, now)
             if has_grown:
                 self._require_room(txn)
             return result
 
         try:
             return self._run(update)
-        except _ChangeError as failed:
+        except ChangeError as failed:
             raise failed.error from None
 
     def get(self, key: str) -> bytes | None:
@@ -208,11 +201,3 @@ class LocalState:
         pages = stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
         if pages * stat["psize"] > self._map_size * _USABLE:
             raise lmdb.MapFullError("the share of the file that may be used is used")
-
-
-class _ChangeError(Exception):
-    """Carries what a ``change`` raised out of the transaction, which it undoes."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error

@@ -48,14 +48,24 @@ class SharedFile:
 
         It runs again after a repair. Raises OSError, lmdb.Error and struct.error.
         """
+        environment = self._environment
         try:
-            return self._transact(operation)
+            if (
+                environment is None
+                or self._process != os.getpid()
+                or time.monotonic() >= self._inspect_at
+            ):
+                environment = self._open()
+            with environment.begin(write=True) as txn:
+                # Read while we hold the lock: nothing begins before the time of what came earlier.
+                return operation(txn, self._clock.now())
         except DAMAGE as error:
             replace_damaged(self._path, self._identity, str(error))
             self.close()
         except lmdb.PanicError:  # an earlier write failed half-way; opening again recovers
             self.close()
-        return self._transact(operation)
+        with self._open().begin(write=True) as txn:
+            return operation(txn, self._clock.now())
 
     def close(self) -> None:
         """Let go of the file; a later use opens it again."""
@@ -63,18 +73,6 @@ class SharedFile:
             if self._environment is not None:
                 self._environment.close()
             self._environment = None
-
-    def _transact(self, operation: Operation[_Result]) -> _Result:
-        environment = self._environment
-        if (
-            environment is None
-            or self._process != os.getpid()
-            or time.monotonic() >= self._inspect_at
-        ):
-            environment = self._open()
-        with environment.begin(write=True, buffers=True) as txn:
-            # Read while we hold the lock: nothing begins before the time of what came earlier.
-            return operation(txn, self._clock.now())
 
     def _open(self) -> lmdb.Environment:
         """Return this process's own environment for the file that is at ``path`` now."""

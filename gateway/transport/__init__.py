@@ -5,6 +5,8 @@ which provider or client they belong to.
 """
 
 from gateway.transport.exchange import Exchange, UnexpectedStatusError, wait_any
+from gateway.transport.fetching import Fetched, Fetcher, FetchError
+from gateway.transport.google_tokens import GoogleTokens, check_google_auth
 from gateway.transport.in_process import InProcessAdapter
 from gateway.transport.restart import begin_restart, is_restarting, restart_on_sigterm
 from gateway.transport.upstream import Upstream
@@ -18,11 +20,16 @@ from gateway.transport.watch import (
 
 __all__ = [
     "Exchange",
+    "FetchError",
+    "Fetched",
+    "Fetcher",
+    "GoogleTokens",
     "InProcessAdapter",
     "UnexpectedStatusError",
     "Upstream",
     "Watch",
     "begin_restart",
+    "check_google_auth",
     "interrupt_labelled",
     "is_gevent_patched",
     "is_restarting",

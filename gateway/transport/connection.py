@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,13 +28,21 @@ _MAX_PROXY_HEAD_BYTES = 16 * 1024
 
 @dataclass(frozen=True)
 class Origin:
-    """Where to connect to, and through what."""
+    """Where to connect to, and through what.
+
+    ``allows`` tells which addresses may be connected to; None: whichever there are.
+    """
 
     scheme: str
     host: str
     port: int
     proxy: str | None = None
     ca_bundle: str | None = None
+    allows: Callable[[str], bool] | None = None
+
+
+class ForbiddenAddressError(Exception):
+    """A host's name stands for an address that may not be connected to; none was."""
 
 
 class ConnectTimeoutError(UpstreamConnectionError):
@@ -82,7 +91,7 @@ def open_connection(origin: Origin, watch: Watch, seconds: float) -> socket.sock
     """
     until = time.monotonic() + seconds
     host, port = _first_hop(origin)
-    connection = _connect(host, port, watch, until)
+    connection = _connect(host, port, watch, until, origin.allows)
     try:
         if origin.proxy is not None:
             _open_tunnel(connection, origin, watch, until)
@@ -103,11 +112,19 @@ def _first_hop(origin: Origin) -> tuple[str, int]:
     return proxy.hostname or "", proxy.port or 8080
 
 
-def _connect(host: str, port: int, watch: Watch, until: float) -> socket.socket:
+def _connect(
+    host: str,
+    port: int,
+    watch: Watch,
+    until: float,
+    allows: Callable[[str], bool] | None,
+) -> socket.socket:
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise UpstreamConnectionError("The provider's host name can't be resolved.") from error
+    if allows is not None and not all(allows(str(each[4][0])) for each in addresses):
+        raise ForbiddenAddressError
     failure: GatewayError = UpstreamConnectionError("The provider can't be reached.")
     for family, kind, protocol, _, address in addresses:
         try:

@@ -18,17 +18,20 @@ from gateway.transport.adapter import ExchangeAdapter, LlhttpAdapter, encode_hea
 from gateway.transport.connection import Origin
 from gateway.transport.exchange import Exchange
 from gateway.transport.watch import Watch
-from gateway.types import UpstreamRequest
+from gateway.types import Signer, UpstreamRequest
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_HEADS = 256
+_SIGNED = ("Content-Type",)
+"""Headers a signature is to cover, besides its own and the host."""
 
 
 class Upstream:
     """A provider's server, its credentials, and the connections to it.
 
     ``build_headers`` gives the headers for an API key (or None); keys are used in turn.
-    ``adapter`` replaces the one for HTTP.
+    ``adapter`` replaces the one for HTTP, ``keys`` the keys of the settings. ``sign``, where
+    there is one, signs every request.
     """
 
     def __init__(
@@ -36,12 +39,15 @@ class Upstream:
         settings: ProviderSettings,
         build_headers: Callable[[str | None], Mapping[str, str]],
         adapter: ExchangeAdapter | None = None,
+        sign: Signer | None = None,
+        keys: Iterator[str] | None = None,
     ) -> None:
         self.settings = settings
         self._adapter = adapter or LlhttpAdapter(_origin_of(settings), settings.timeouts)
         self._session = _build_session(settings.base_url, self._adapter)
         self._build_headers = build_headers
-        self._api_keys: Iterator[str | None] = itertools.cycle(settings.api_keys or (None,))
+        self._sign = sign
+        self._api_keys: Iterator[str | None] = keys or itertools.cycle(settings.api_keys or (None,))
         self._heads: dict[tuple[object, ...], bytes] = {}
 
     def send(
@@ -67,8 +73,13 @@ class Upstream:
         self._session.close()
 
     def _head(self, request: UpstreamRequest) -> bytes:
-        """Encode the head once for each path and key: nothing in it is of one request."""
+        """Encode the head once for each path and key: nothing in it is of one request.
+
+        Unless it is signed: a signature is of one body and one moment.
+        """
         key = next(self._api_keys)
+        if self._sign is not None:
+            return encode_head(self._prepare(request, key))
         cache_key = (
             request.method,
             request.path,
@@ -99,6 +110,11 @@ class Upstream:
         except requests.RequestException as error:
             message = "The provider's base_url or headers can't be used."
             raise UpstreamError(message, should_retry=False) from error
+        if self._sign is not None:
+            kind = {name: headers[name] for name in _SIGNED if name in headers}
+            prepared.headers.update(
+                self._sign(request.method, prepared.url or url, kind, request.body)
+            )
         prepared.body = request.body
         return prepared
 

@@ -29,7 +29,7 @@ _PARTS = {
     "system": ("text",),
     "user": ("text", "image_url", "input_audio", "file"),
     "assistant": ("text", "refusal"),
-    "tool": ("text",),
+    "tool": ("text", "image_url", "file"),
     "function": ("text",),
 }
 _IN_PLACE_OF_CONTENT = (

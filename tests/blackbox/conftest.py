@@ -34,6 +34,7 @@ def build_config(upstream: Upstream) -> dict[str, Any]:
                 "base_url": f"{upstream.url}/v1",
                 "api_key": PROVIDER_KEY,
             },
+            "chatty": {"kind": "openai", "base_url": f"{upstream.url}/v1"},
         },
         "models": {"fast": {"targets": ["ollama/tiny"]}},
     }

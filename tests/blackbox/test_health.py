@@ -39,8 +39,6 @@ def test_not_ready_when_no_provider_answers(tmp_path: Path) -> None:
     ("method", "path", "status"),
     [
         ("GET", "/v1/nothing", 404),
-        ("POST", "/api/pull", 404),
-        ("DELETE", "/api/delete", 404),
         ("GET", "/metrics", 404),
         ("GET", "/docs", 404),
         ("GET", "/v1/chat/completions", 405),

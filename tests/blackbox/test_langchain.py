@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
@@ -62,3 +62,29 @@ def test_tools(gateway: Gateway, upstream: Upstream, streamed: bool) -> None:
     assert all(isinstance(call["args"], dict) for call in calls)
     assert isinstance(calls[0]["args"]["city"], str)
     assert len({call["id"] for call in calls}) == 2
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_responses(gateway: Gateway, upstream: Upstream, streamed: bool) -> None:
+    """LangChain sends an answer's reasoning, words and calls back as they came."""
+    client = ChatOpenAI(
+        model="ollama/tiny-tools2",
+        base_url=gateway.url + "/v1",
+        api_key=SecretStr(gateway.key),
+        max_retries=0,
+        use_responses_api=True,
+        streaming=streamed,
+        output_version="responses/v1",
+    )
+    upstream.handler = replay(load("ollama", "tools-parallel-stream"))
+    asking = client.bind_tools([get_weather])
+    question = HumanMessage("hi")
+    message = asking.invoke([question])
+    assert isinstance(message, AIMessage)
+    assert len(message.tool_calls) == 2
+    results = [ToolMessage("18", tool_call_id=call["id"]) for call in message.tool_calls]
+    upstream.handler = replay(load("ollama", "chat-stream"))
+    answer = asking.invoke([question, message, *results])
+    assert answer.text == "Hello from a tiny model."
+    roles = [each["role"] for each in upstream.asked("/api/chat")[-1].json()["messages"]]
+    assert roles == ["user", "assistant", "tool", "tool"]

@@ -34,7 +34,7 @@ SOON = 1.0
 
 
 class Machines:
-    """Two gateways, each with two workers, and ``front``, which asks them in turn."""
+    """Two gateways, each with one worker, and ``front``, which asks them in turn."""
 
     def __init__(self, machines: list[Gateway], front: Gateway) -> None:
         self.machines = machines
@@ -59,7 +59,7 @@ def machines(
                 run_gateway(
                     directory / name,
                     config=build_config(shared_upstream),
-                    WEB_CONCURRENCY="2",
+                    WEB_CONCURRENCY="1",
                     TRUSTED_PROXY_HOPS="1",
                     **environment,
                 )

@@ -17,9 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import redis
+
 from tests.chaos.clients import WORK, Asked, Clients, ask, build, wait_until
 from tests.chaos.explanation import Explanations
-from tests.chaos.trouble import Trouble, hang_redis, kill_worker, repeat, run_redis
+from tests.chaos.trouble import Trouble, ask_redis, hang_redis, kill_worker, repeat, run_redis
 from tests.chaos.weather import Flapping
 from tests.gateway_process import ADMIN_KEY, Gateway, run_gateway
 
@@ -27,6 +29,7 @@ WORKERS = 4
 KILL_EVERY = 10.0
 HANG_EVERY = 15.0
 HANG_SECONDS = 3.0
+ASK_EVERY = 0.02
 CONCURRENCY = 2
 MAX_QUEUE = 5
 SETTLE = 10.0
@@ -98,7 +101,9 @@ def start_trouble(
         return
     with (
         run_redis(directory) as (server, url),
+        redis.Redis.from_url(url, socket_timeout=2 * HANG_SECONDS) as client,
         repeat(HANG_EVERY, lambda: hang_redis(server, trouble, HANG_SECONDS)),
+        repeat(ASK_EVERY, lambda: ask_redis(client, trouble)),
     ):
         yield {"REDIS_URL": url, "LIMITS_WHEN_STORE_IS_DOWN": options.redis}
 
@@ -197,7 +202,8 @@ def report(
     wrong = [each for each in requests if each.wrong]
     print(format_table(requests, unexplained))
     print(f"\nworkers killed: {len(explanations.trouble.killed)}")
-    print(f"Redis stopped: {len(explanations.trouble.hung)}")
+    delays = len(explanations.trouble.slow)
+    print(f"Redis stopped: {len(explanations.trouble.hung)}, slow: {delays}")
     print(f"lost slots: {'some' if lost else 'none'}; tracebacks in the log: {crashes}")
     print(f"not well again in fair weather: {', '.join(slow) or 'none'}\n")
     for name, count in reasons.most_common():

@@ -37,7 +37,9 @@ class Explanations:
         if asked.failure == LOST:
             return "its worker was killed" if self._was_killed(asked) else None
         if asked.failure in ("limits_unavailable", "state_unavailable"):
-            return "Redis was stopped" if self._was_redis_hung(asked) else None
+            if _is_within(asked, self.trouble.hung):
+                return "Redis was stopped"
+            return "Redis was slow" if _is_within(asked, self.trouble.slow) else None
         if asked.failure == "queue_full":
             return "the line was full" if self._was_full(asked) else None
         if asked.has_begun:
@@ -54,12 +56,6 @@ class Explanations:
         return any(
             asked.port in ports and asked.began <= at <= asked.ended
             for at, ports in self.trouble.killed
-        )
-
-    def _was_redis_hung(self, asked: Asked) -> bool:
-        return any(
-            began <= asked.ended and asked.began <= ended + REDIS_SECONDS
-            for began, ended in self.trouble.hung
         )
 
     def _was_full(self, asked: Asked) -> bool:
@@ -102,6 +98,12 @@ class Explanations:
 
 
 _OPEN = "breaker open"
+
+
+def _is_within(asked: Asked, outages: Sequence[tuple[float, float]]) -> bool:
+    return any(
+        began <= asked.ended and asked.began <= ended + REDIS_SECONDS for began, ended in outages
+    )
 
 
 def _fault_of(asked: Asked, upstream: Flapping) -> str:

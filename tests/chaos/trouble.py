@@ -17,6 +17,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import redis
+
+from gateway.state.redis_client import TIME_LIMIT
 from tests.gateway_process import Gateway, find_free_port
 
 
@@ -29,6 +32,9 @@ class Trouble:
 
     hung: list[tuple[float, float]] = field(default_factory=list)
     """From when to when Redis was stopped."""
+
+    slow: list[tuple[float, float]] = field(default_factory=list)
+    """From when to when Redis, running, left somebody waiting for longer than the gateway does."""
 
     def describe(self, at: float) -> str:
         """Return what had been done before the time ``at``, and how many seconds before."""
@@ -79,6 +85,14 @@ def hang_redis(server: subprocess.Popen[bytes], trouble: Trouble, seconds: float
     time.sleep(seconds)
     server.send_signal(signal.SIGCONT)
     trouble.hung.append((began, time.monotonic()))
+
+
+def ask_redis(client: redis.Redis, trouble: Trouble) -> None:
+    """Ask Redis what takes it no time, and note if the machine is too busy for that."""
+    began = time.monotonic()
+    client.ping()
+    if time.monotonic() - began > TIME_LIMIT / 2:
+        trouble.slow.append((began, time.monotonic()))
 
 
 @contextlib.contextmanager

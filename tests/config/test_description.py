@@ -101,7 +101,11 @@ def test_every_value_is_told_with_where_it_came_from(place: Place) -> None:
 
 def test_every_variable_is_described_somewhere(place: Place) -> None:
     described = describe_settings(place.load({"OPENAI_API_KEY": "k", "AI_PROVIDER": "ollama"}))
-    of_providers = {name for kind in KINDS.values() for name in kind.variables.values()}
+    of_providers = {
+        name
+        for kind in KINDS.values()
+        for name in (*kind.variables.values(), *kind.further_variables.values())
+    }
     assert set(described["settings"]) | of_providers == {v.name for v in VARIABLES}
     assert described["providers"]["openai"]["api_key"] == {"value": "…", "origin": "environment"}
     assert "base_url" in described["providers"]["ollama"]
@@ -182,3 +186,12 @@ providers: {demo: {}}
         assert described["models"][name]["target_settings"] == {
             "demo/echo": {"max_concurrency": {"value": 2, "origin": f"gateway.yaml:{line}"}}
         }
+
+
+def test_what_requests_are_signed_with_is_masked(place: Place) -> None:
+    environ = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": SECRET}
+    settings = place.load(environ, "providers: {bedrock: {region: eu-west-1}}\n")
+    described = describe_settings(settings)["providers"]["bedrock"]
+    assert described["region"]["value"] == "eu-west-1"
+    assert described["secret_access_key"] == {"value": "sk-…abcd", "origin": "environment"}
+    assert SECRET not in str(described)

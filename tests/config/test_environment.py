@@ -187,13 +187,6 @@ def test_foreign_names_do_not_stop_the_start(place: Place) -> None:
     )
 
 
-def test_what_has_no_effect_is_said(place: Place) -> None:
-    settings = place.load({"ANTHROPIC_API_KEY": "key-0123456789", "GEMINI_API_KEY": ""})
-    assert settings.warnings == (
-        "ANTHROPIC_API_KEY is set but this version has no Anthropic provider; it has no effect",
-    )
-
-
 def test_secrets_are_not_in_the_repr(place: Place) -> None:
     secret = "hunter2hunter2hunter2"
     settings = place.load(

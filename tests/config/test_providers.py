@@ -108,6 +108,32 @@ def test_a_wrong_address_of_ollama_names_its_variable(place: Place) -> None:
     ]
 
 
+def test_a_key_of_bedrock_is_enough_and_a_region_alone_is_none(place: Place) -> None:
+    key, region = {"AWS_BEARER_TOKEN_BEDROCK": "key"}, {"AWS_REGION": "eu-west-1"}
+    plain = place.load(key).providers["bedrock"]
+    assert plain.base_url == "https://bedrock-runtime.us-east-1.amazonaws.com"
+    there = place.load({**key, **region}).providers["bedrock"]
+    assert there.base_url == "https://bedrock-runtime.eu-west-1.amazonaws.com"
+    assert list(place.load(region).providers) == ["demo"]
+
+
+def test_the_environment_fills_in_what_bedrock_signs_with(place: Place) -> None:
+    environ = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "x-1"}
+    yaml = "providers: {bedrock: {region: eu-west-1}}\n"
+    bedrock = place.load(environ, yaml).providers["bedrock"]
+    assert (bedrock.access_key_id, bedrock.secret_access_key) == ("AKIA", "secret")
+    assert bedrock.region == "eu-west-1"
+    assert "secret" not in repr(bedrock)
+    assert place.load({}, "providers: {bedrock: {}}\n").warnings == ()
+
+
+def test_a_region_is_no_part_of_another_address(place: Place) -> None:
+    (problem,) = place.problems(yaml='providers: {bedrock: {region: "evil.example/"}}\n')
+    assert "is not the name of a region" in problem
+    (problem,) = place.problems(yaml="providers: {openai: {session_token: x}}\n")
+    assert "only a provider of kind bedrock has this setting" in problem
+
+
 def test_looking_for_ollama_sees_whether_someone_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -181,3 +207,60 @@ def test_only_azure_has_versions(place: Place) -> None:
         "gateway.yaml:1: providers.groq.api_version: only a provider of kind azure has this "
         "setting, not one of kind groq"
     ]
+
+
+def test_gemini_needs_no_more_than_its_key(place: Place) -> None:
+    settings = place.load({"GEMINI_API_KEY": "AIza1", "GEMINI_BASE_URL": "http://proxy:1"})
+    (gemini,) = settings.providers.values()
+    assert (gemini.kind, gemini.base_url) == ("gemini", "http://proxy:1/v1beta")
+    assert gemini.api_keys == ("AIza1",)
+    assert settings.warnings == ()
+    (usual,) = place.load({"GEMINI_API_KEY": "AIza1"}).providers.values()
+    assert usual.base_url == "https://generativelanguage.googleapis.com/v1beta"
+
+
+@pytest.mark.parametrize(
+    ("region", "base_url"),
+    [
+        ("", "https://aiplatform.googleapis.com/v1beta1"),
+        ("global", "https://aiplatform.googleapis.com/v1beta1"),
+        ("us-east5", "https://us-east5-aiplatform.googleapis.com/v1beta1"),
+    ],
+)
+def test_vertex_is_where_its_region_is(place: Place, region: str, base_url: str) -> None:
+    place.write("key.json", "{}")
+    settings = place.load(
+        {
+            "VERTEX_PROJECT": "p",
+            "VERTEX_REGION": region,
+            "VERTEX_CREDENTIALS_FILE": "key.json",
+        }
+    )
+    (vertex,) = settings.providers.values()
+    assert (vertex.base_url, vertex.project) == (base_url, "p")
+    assert vertex.credentials_file == str(place.directory / "key.json")
+    assert settings.warnings == ()
+    (elsewhere,) = place.load(
+        {"VERTEX_API_KEY": "k", "VERTEX_REGION": region, "VERTEX_BASE_URL": "http://proxy:1"}
+    ).providers.values()
+    assert elsewhere.base_url == "http://proxy:1/v1beta1"
+
+
+def test_wrong_place_in_the_cloud_is_told(place: Place) -> None:
+    problems = place.problems(
+        {
+            "VERTEX_REGION": "evil.example/",
+            "VERTEX_PROJECT": "a/b",
+            "VERTEX_CREDENTIALS_FILE": "none.json",
+            "IMAGE_NETWORKS": "10.1.0.0/16, home",
+        }
+    )
+    told = " ".join(problems)
+    for name in ("VERTEX_REGION", "VERTEX_PROJECT", "VERTEX_CREDENTIALS_FILE", "IMAGE_NETWORKS"):
+        assert name in told
+    assert len(problems) == 4
+
+
+def test_vertex_without_key_and_project_is_warned_of(place: Place) -> None:
+    settings = place.load({}, "providers: {vertex: {}}")
+    assert "no API key" in settings.warnings[0]

@@ -12,6 +12,7 @@ import pytest
 
 from app import build_backends
 from gateway.config.settings import (
+    ModelSettings,
     ProviderSettings,
     RouteSettings,
     RouteTarget,
@@ -254,3 +255,16 @@ def test_provider_that_is_down_is_not_asked_for_a_description(
     ollama.reset({"/api/tags": answer(b"", 503)})
     assert catalog.model_info(target(catalog, "full")) is None
     assert ollama.asked("/api/show") == []
+
+
+def test_configured_models_are_the_list_where_none_can_be_asked() -> None:
+    bedrock = ProviderSettings(
+        "bedrock",
+        "bedrock",
+        "https://bedrock-runtime.us-east-1.amazonaws.com",
+        api_keys=("key",),
+        models={"us.amazon.nova-lite-v1:0": ModelSettings()},
+    )
+    catalog = build_backends(Settings({"bedrock": bedrock}, "bedrock")).catalog
+    assert [model.id for model in catalog.list_models()] == ["bedrock/us.amazon.nova-lite-v1:0"]
+    assert catalog.check_providers() == {"bedrock": True}

@@ -94,3 +94,10 @@ def test_names_in_an_error_stay() -> None:
     error = InvalidRequestError("No.", param="messages[0].content[1].image_url", code="too-long_1")
     redact_error(error, provider())
     assert (error.param, error.code) == ("messages[0].content[1].image_url", "too-long_1")
+
+
+def test_what_requests_are_signed_with_is_taken_out() -> None:
+    signing = provider(
+        access_key_id="AKIAIOSFODNN7", secret_access_key="wJalrXUtnFEMI", session_token="IQoJb3Jp"
+    )
+    assert redact("AKIAIOSFODNN7 wJalrXUtnFEMI IQoJb3Jp", signing) == " ".join(["[redacted]"] * 3)

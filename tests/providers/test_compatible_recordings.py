@@ -24,10 +24,14 @@ FAILED = {
     ("openrouter", "stream-error-in-200-structured-no-usage-qwen3-5-35b-a3b"),
     ("openrouter", "whole-error-in-200-structured-qwen3-5-122b-a10b"),
 }
-STREAMS = [(each, name) for each in PROVIDERS for name in names(each, "")
-           if "stream-" in name and (each, name) not in FAILED]  # fmt: skip
-WHOLE = [(each, name) for each in PROVIDERS for name in names(each, "")
-         if "whole-" in name and (each, name) not in FAILED]  # fmt: skip
+CHATS = [
+    (each, name)
+    for each in PROVIDERS
+    for name in names(each)
+    if not name.startswith("responses-") and (each, name) not in FAILED
+]
+STREAMS = [(each, name) for each, name in CHATS if "stream-" in name]
+WHOLE = [(each, name) for each, name in CHATS if "whole-" in name]
 
 
 def read(*pieces: bytes) -> list[RawChunk]:

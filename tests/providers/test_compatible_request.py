@@ -34,7 +34,7 @@ def target(kind: str, model: str = "some-model") -> Target:
 def build(kind: str, model: str = "some-model", **fields: Any) -> tuple[Any, OpenAIChatCall]:
     request = {"model": "asked", "messages": MESSAGES, **fields}
     before = json.dumps(request)
-    call = cast("OpenAI", get_provider(kind)).build_chat(request, target(kind, model), None)
+    call = cast("OpenAI", get_provider(kind)).build_completion(request, target(kind, model))
     assert json.dumps(request) == before
     return json.loads(call.requests[0].body or b""), call
 
@@ -51,6 +51,25 @@ def test_openai_itself_does_not_get_the_reasoning_of_others(base_url: str, is_se
     assert ("reasoning_content" in sent[2]) == is_sent
     assert sent[2]["tool_calls"] == MESSAGES[2]["tool_calls"]
     assert sent[-1] == "x"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "is_long"),
+    [("https://api.openai.com/v1", False), ("http://localhost:8000/v1", True)],
+)
+def test_openai_itself_gets_long_ids_of_calls_short(base_url: str, is_long: bool) -> None:
+    settings = ProviderSettings("openai", "openai", base_url)
+    ids = ["toolu_1~" + "x" * 5000, "toolu_2~" + "x" * 5000, "call_1", 5]
+    calls = [{"id": each, "type": "function", "function": {}} for each in ids]
+    answers = [{"role": "tool", "tool_call_id": each, "content": "4"} for each in ids]
+    request = {"model": "m", "messages": [{"role": "assistant", "tool_calls": calls}, *answers]}
+    call = get_provider("openai").build_chat(request, Target(settings, "gpt-4.1", "m"), None)
+    assistant, *results = json.loads(call.requests[0].body or b"")["messages"]
+    sent = [each["id"] for each in assistant["tool_calls"]]
+    assert sent == [each["tool_call_id"] for each in results]
+    assert len(set(sent)) == 4
+    assert (max(len(str(each)) for each in sent) > 40) == is_long
+    assert sent[2:] == ids[2:]
 
 
 def test_there_are_twenty_rows_and_more() -> None:

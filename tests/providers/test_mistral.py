@@ -26,7 +26,7 @@ def build(**fields: Any) -> tuple[Any, tuple[str, ...]]:
     """Return what is sent, which the SDK's type has to take without a field left over."""
     request = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **fields}
     before = json.dumps(request)
-    call = MISTRAL.build_chat(request, TARGET, None)
+    call = MISTRAL.build_completion(request, TARGET)
     assert json.dumps(request) == before
     sent = json.loads(call.requests[0].body or b"")
     known = {field.alias or name for name, field in ChatCompletionRequest.model_fields.items()}

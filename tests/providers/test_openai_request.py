@@ -69,7 +69,7 @@ def test_one_post_goes_to_the_chat_path_also_for_several_choices() -> None:
 def test_usage_is_always_asked_for_in_a_stream(options: Any, expected: Any, asked: bool) -> None:
     assert sent(stream=True, stream_options=options)["stream_options"] == expected
     request = {"model": "fast", "messages": [], "stream": True, "stream_options": options}
-    call = PROVIDER.build_chat(request, TARGET, None)
+    call = PROVIDER.build_completion(request, TARGET)
     assert call.streamed
     assert call.include_usage is asked
 
@@ -93,7 +93,7 @@ def test_the_models_capabilities_are_never_asked_for() -> None:
 
 
 def parse_chat(body: bytes) -> RawCompletion:
-    return PROVIDER.build_chat({"messages": []}, TARGET, None).parse_response(body)
+    return PROVIDER.build_completion({"messages": []}, TARGET).parse_response(body)
 
 
 @pytest.mark.parametrize("name", names("openai", "whole-"))

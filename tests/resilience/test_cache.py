@@ -21,7 +21,7 @@ from gateway.resilience.cache import (
 )
 from gateway.resilience.replay import iter_replayed
 from gateway.state import State, StateUnavailableError
-from gateway.types import Chunk, RawCompletion
+from gateway.types import Chunk, NativeCompletion, NativeRequest, RawCompletion
 from tests.resilience.remembering import MemoryBlobs
 
 REQUEST: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}], "temperature": 0}
@@ -99,6 +99,22 @@ def test_an_answer_in_openais_format_keeps_its_bytes(cache: AnswerCache) -> None
     found = expect_hit(ask(cache), "Hello").answer
     assert isinstance(found, RawCompletion)
     assert found.raw == answer.raw
+
+
+def test_a_native_answer_keeps_its_bytes_and_is_no_streams(cache: AnswerCache) -> None:
+    def look_up(**fields: Any) -> Hit | Miss:
+        canonical = REQUEST | fields
+        request = NativeRequest(canonical, "responses", {"input": "Hi", "temperature": 0} | fields)
+        return finish(cache.look_up(Question("ann", "chat", "fast", request), never_wait))
+
+    answer = NativeCompletion(completion())
+    answer.dialect, answer.raw = "responses", b'{"output":[{"type":"web_search_call"}]}'
+    expect_miss(look_up()).store(answer, HEADERS)
+    stored = expect_hit(look_up(), "Hello").answer
+    assert isinstance(stored, NativeCompletion)
+    assert (stored.dialect, stored.raw) == (answer.dialect, answer.raw)
+    expect_miss(look_up(stream=True)).abandon()
+    expect_miss(ask(cache)).abandon()
 
 
 def test_an_answer_ends_with_its_time_to_live(cache: AnswerCache, blobs: MemoryBlobs) -> None:

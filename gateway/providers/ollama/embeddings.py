@@ -6,7 +6,6 @@ lists of numbers here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from gateway.errors import UpstreamError
 from gateway.serialization import dumps, loads_lenient
 from gateway.types import EmbeddingsRequest, UpstreamRequest
 from gateway.validation import check_embeddings_request
+from gateway.validation.embeddings import is_vector
 from gateway.validation.fields import unsupported_value
 
 _HONOURED = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
@@ -96,15 +96,7 @@ def _parse(body: bytes) -> tuple[list[list[float]], int]:
     vectors = parsed.get("embeddings") if isinstance(parsed, dict) else None
     if not isinstance(vectors, list) or not all(isinstance(vector, list) for vector in vectors):
         raise UpstreamError("The provider sent something that is not a list of embeddings.")
-    if not all(map(_is_vector, vectors)):
+    if not all(map(is_vector, vectors)):
         raise UpstreamError("The provider sent an embedding that is not made of numbers.")
     count = parsed.get("prompt_eval_count")
     return vectors, count if isinstance(count, int) else 0
-
-
-def _is_vector(values: list[Any]) -> bool:
-    """Tell whether all values are finite numbers, as fast as a long list of them asks for."""
-    try:
-        return math.isfinite(math.fsum(values))
-    except (TypeError, ValueError, OverflowError):
-        return False

@@ -14,6 +14,11 @@ from gateway.validation.fields import unsupported_value, wrong_value
 _TO_STANDARD_ALPHABET = str.maketrans("-_", "+/", " \t\r\n")
 
 
+def is_link(url: str) -> bool:
+    """Tell whether an image's address is one to fetch it from."""
+    return url.partition(":")[0].strip().lower() in ("http", "https")
+
+
 def read_image_url(url: str, param: str) -> str:
     """Return the image in a ``data:`` URI as standard base64.
 
@@ -21,16 +26,15 @@ def read_image_url(url: str, param: str) -> str:
     the URL-safe alphabet and missing padding. Raises ``InvalidRequestError`` for
     anything else: images are not fetched.
     """
-    scheme, colon, rest = url.partition(":")
-    scheme = scheme.strip().lower()
-    if colon and scheme in ("http", "https"):
+    scheme, _, rest = url.partition(":")
+    if is_link(url):
         raise unsupported_value(
             param,
             f"`{param}` is a link, and images are not fetched: "
             "send the image itself as a `data:image/…;base64,…` URI.",
         )
     header, comma, data = rest.partition(",")
-    if scheme != "data" or not comma:
+    if scheme.strip().lower() != "data" or not comma:
         raise wrong_value(param, f"`{param}` must be a `data:image/…;base64,…` URI.")
     media_type, *parameters = (text.strip().lower() for text in header.split(";"))
     if media_type and not media_type.startswith("image/"):

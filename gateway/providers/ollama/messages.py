@@ -35,7 +35,7 @@ def build_messages(
         if role == "assistant":
             translated = _build_assistant(message, param, function_names)
         elif role == "tool":
-            translated = _build_tool_result(message, function_names)
+            translated = _build_tool_result(message, param, function_names)
         elif role == "function":
             translated = {
                 "role": "tool",
@@ -120,8 +120,16 @@ def _build_call(function: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _build_tool_result(message: Message, function_names: dict[str, str]) -> Message:
+def _build_tool_result(message: Message, param: str, function_names: dict[str, str]) -> Message:
     call_id = message["tool_call_id"]
+    if isinstance(message["content"], list):
+        for position, part in enumerate(message["content"]):
+            if part["type"] != "text":
+                raise unsupported_value(
+                    f"{param}.content[{position}].type",
+                    f"`{param}.content[{position}]` is no text, and this model's tools give only "
+                    "text: send it in a user's message.",
+                )
     return {
         "role": "tool",
         "content": _join_text(message["content"]),

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from gateway.config.settings import Target
+from gateway.config.settings import Api, Target
 from gateway.errors import GatewayError
+from gateway.providers.base import ProviderDefaults
 from gateway.providers.ollama.chat import OllamaChat
 from gateway.providers.ollama.completion import DIALECT as COMPLETIONS
 from gateway.providers.ollama.completion import OllamaCompletion, build_completion
 from gateway.providers.ollama.embeddings import OllamaEmbeddings, build_embeddings
 from gateway.providers.ollama.errors import parse_error
+from gateway.providers.ollama.images import is_link
 from gateway.providers.ollama.models import (
     build_loaded_models,
     build_model_info,
@@ -28,6 +30,7 @@ from gateway.providers.ollama.models import (
 from gateway.providers.ollama.native import PATHS, OllamaNativeChat, build_native_chat
 from gateway.providers.ollama.request import build_chat, needs_model_info
 from gateway.types import (
+    ChatCall,
     ChatRequest,
     EmbeddingsRequest,
     ModelInfo,
@@ -37,12 +40,16 @@ from gateway.types import (
 )
 
 
-class Ollama:
+class Ollama(ProviderDefaults):
     """A ``gateway.providers.base.Provider``."""
 
     def speaks(self, dialect: str, target: Target) -> bool:
         """Tell whether ``dialect`` is one of Ollama's own, or a prompt to complete."""
         return dialect in PATHS or dialect == COMPLETIONS
+
+    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> Api | None:
+        """Return None: there is but one API."""
+        return None
 
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the headers of every request; only ollama.com wants a key."""
@@ -54,6 +61,10 @@ class Ollama:
     def needs_model_info(self, request: ChatRequest) -> bool:
         """Tell whether a request has images, audio, tools or reasoning; a wrong one needs none."""
         return needs_model_info(request)
+
+    def needs_fetching(self, url: str) -> bool:
+        """Tell whether an image's address is a link, for Ollama fetches nothing."""
+        return is_link(url)
 
     def build_chat(
         self, request: ChatRequest, target: Target, info: ModelInfo | None

@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway.errors import UpstreamError
 from gateway.providers.openai.usage import complete_usage
+from gateway.validation.embeddings import is_vector
 
 _LIST = "list"
 _ITEM = "embedding"
@@ -40,6 +41,8 @@ def normalise_embeddings(
             is_changed = True
         elif not isinstance(item.get("embedding"), list | str):
             raise UpstreamError("The provider's answer has an item without an embedding.")
+        if isinstance(item["embedding"], list) and not is_vector(item["embedding"]):
+            raise UpstreamError("The provider's answer has an embedding not made of numbers.")
     ordered = sorted(items, key=lambda item: int(item["index"]))
     if ordered != items:
         answer["data"] = ordered

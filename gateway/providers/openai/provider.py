@@ -14,10 +14,12 @@ from math import isfinite
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from gateway.config.settings import Target
+from gateway.config.settings import Api, Target
 from gateway.errors import GatewayError, InvalidRequestError, UpstreamError
 from gateway.kinds import Quirks
 from gateway.providers.base import ProviderDefaults
+from gateway.providers.openai import completions
+from gateway.providers.openai.apis import find_other_api, has_apis, is_asked_by_responses
 from gateway.providers.openai.errors import parse_error
 from gateway.providers.openai.request import (
     adapt_messages,
@@ -25,14 +27,22 @@ from gateway.providers.openai.request import (
     drop_reasoning,
     rename_token_limit,
 )
+from gateway.providers.openai.responses import (
+    RESPONSES_PATH,
+    ResponsesCall,
+    build_chat_call,
+    build_native_call,
+)
 from gateway.providers.openai.stream import iter_chunks
 from gateway.providers.openai.whole import parse_completion, parse_embeddings
 from gateway.serialization import dumps, loads_lenient
 from gateway.types import (
+    ChatCall,
     ChatRequest,
     Chunk,
     EmbeddingsRequest,
     ModelInfo,
+    NativeRequest,
     PassthroughRequest,
     RawCompletion,
     UpstreamRequest,
@@ -90,6 +100,12 @@ class OpenAI(ProviderDefaults):
     def __init__(self, quirks: Quirks | None = None) -> None:
         self._quirks = quirks
 
+    def speaks(self, dialect: str, target: Target) -> bool:
+        """Tell whether ``target`` takes Responses requests, or prompts, as they are."""
+        if dialect == completions.DIALECT:
+            return completions.completes_prompts(target)
+        return dialect == "responses" and has_apis(target) and target.api != "chat"
+
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the ``Authorization`` header, if there is a key."""
         return {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -98,10 +114,25 @@ class OpenAI(ProviderDefaults):
         """Return the path of an operation such as ``/chat/completions`` for a target's model."""
         return operation
 
-    def build_chat(
-        self, request: ChatRequest, target: Target, info: ModelInfo | None
-    ) -> OpenAIChatCall:
-        """Pass a chat request on, with the target's model; streams are asked for their usage."""
+    def build_chat(self, request: ChatRequest, target: Target, info: ModelInfo | None) -> ChatCall:
+        """Pass a chat request on, with the target's model.
+
+        A Responses request, or a prompt, goes on as it came, and a chat that OpenAI serves
+        only by Responses goes by that, unless the target wants another.
+        """
+        if isinstance(request, NativeRequest) and self.speaks(request.dialect, target):
+            if request.dialect == completions.DIALECT:
+                path = self.build_path(completions.PATH, target)
+                return completions.build_prompt_call(request, target.model, path)
+            path = self.build_path(RESPONSES_PATH, target)
+            return build_native_call(request, target.model, path)
+        if is_asked_by_responses(request, target):
+            path = self.build_path(RESPONSES_PATH, target)
+            return build_chat_call(request, target.model, path)
+        return self.build_completion(request, target)
+
+    def build_completion(self, request: ChatRequest, target: Target) -> OpenAIChatCall:
+        """Pass a chat request on to chat completions; streams are asked for their usage."""
         body = {**request, "model": target.model}
         options = request.get("stream_options")
         streamed = bool(request.get("stream"))
@@ -180,6 +211,10 @@ class OpenAI(ProviderDefaults):
             raise UpstreamError("The provider's list of models is not a list.")
         models = (_read_model(entry) for entry in entries if isinstance(entry, dict))
         return [model for model in models if model.id]
+
+    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> Api | None:
+        """See ``Provider.find_other_api``: upstreams of this format may have only one of two."""
+        return find_other_api(isinstance(call, ResponsesCall), status, body)
 
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, target: Target

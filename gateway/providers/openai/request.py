@@ -6,6 +6,7 @@ not know answers.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +16,10 @@ from gateway.types import ChatRequest
 
 _MESSAGE_FIELDS = ("role", "content", "name", "tool_calls", "tool_call_id")
 _REASONING = ("reasoning_content", "reasoning")
-_ONLY_IN_ANSWERS = (*_REASONING, "reasoning_details")
+_ONLY_IN_ANSWERS = (*_REASONING, "reasoning_details", "thinking_blocks", "content_blocks")
+
+MAX_CALL_ID = 40
+"""Longest id of a tool call that OpenAI takes; ids may carry what another model wants back."""
 
 # The o-series and gpt-5 and later, fine-tuned ones too; not gpt-oss, which others serve.
 _WITH_LONG_NAME = re.compile(r"(?:ft:)?(?:o\d|gpt-(?:[5-9]|\d\d))(?![0-9a-z])")
@@ -32,7 +36,10 @@ def rename_token_limit(body: dict[str, Any]) -> None:
 
 
 def drop_reasoning(body: dict[str, Any]) -> None:
-    """Leave out of the messages what only answers of other models have, which OpenAI refuses."""
+    """Leave out of the messages what only answers of other models have, which OpenAI refuses.
+
+    That is their reasoning, and ids of tool calls that are longer than OpenAI takes.
+    """
     messages = body.get("messages")
     if isinstance(messages, list):
         body["messages"] = [_without_reasoning(message) for message in messages]
@@ -90,9 +97,38 @@ def _adapt_message(message: Mapping[str, Any], quirks: Quirks) -> dict[str, Any]
 
 
 def _without_reasoning(message: Any) -> Any:
-    if not isinstance(message, dict) or message.keys().isdisjoint(_ONLY_IN_ANSWERS):
+    if not isinstance(message, dict):
+        return message
+    message = _with_short_ids(message)
+    if message.keys().isdisjoint(_ONLY_IN_ANSWERS):
         return message
     return {name: value for name, value in message.items() if name not in _ONLY_IN_ANSWERS}
+
+
+def _with_short_ids(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message whose long ids are written short, the same everywhere."""
+    calls, answered = message.get("tool_calls"), message.get("tool_call_id")
+    if isinstance(calls, list) and any(_has_long_id(call) for call in calls):
+        shortened = [
+            {**call, "id": shorten_call_id(call["id"])} if _has_long_id(call) else call
+            for call in calls
+        ]
+        message = {**message, "tool_calls": shortened}
+    if isinstance(answered, str) and len(answered) > MAX_CALL_ID:
+        message = {**message, "tool_call_id": shorten_call_id(answered)}
+    return message
+
+
+def _has_long_id(call: Any) -> bool:
+    call_id = call.get("id") if isinstance(call, dict) else None
+    return isinstance(call_id, str) and len(call_id) > MAX_CALL_ID
+
+
+def shorten_call_id(call_id: str) -> str:
+    """Return an id that OpenAI takes: the same for the same id, and a short one as it is."""
+    if len(call_id) <= MAX_CALL_ID:
+        return call_id
+    return f"call_{hashlib.sha256(call_id.encode('utf-8', 'replace')).hexdigest()[:32]}"
 
 
 def _join_texts(content: Any) -> Any:

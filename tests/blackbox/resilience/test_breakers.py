@@ -6,11 +6,20 @@ import time
 
 import requests
 
-from tests.blackbox.resilience.acting import CHAT, Counting, fail, gate, say, seen
+from tests.blackbox.resilience.acting import (
+    CHAT,
+    Counting,
+    fail,
+    gate,
+    in_turn,
+    say,
+    seen,
+)
 from tests.blackbox.resilience.asking import (
     AS_ADMIN,
     at_once,
     describe_targets,
+    open_chat,
     text_of,
     wait_until,
 )
@@ -72,6 +81,21 @@ def test_retry_after_cools_the_target_down(gateway: Gateway, first: Upstream, fr
     assert {(each.status_code, code_of(each)) for each in got} == {(503, "circuit_open")}
     assert all(25 <= int(each.headers["Retry-After"]) <= 30 for each in got)
     assert len(seen(first, fresh)) == 1
+
+
+def test_short_retry_after_is_waited_out_where_nobody_else_can_answer(
+    gateway: Gateway, first: Upstream, fresh: str
+) -> None:
+    first.handler = in_turn(fail(429, Retry_After="1"), say("later"))
+    began = time.monotonic()
+    opening = open_chat(gateway, f"first/{fresh}")
+    wait_until(lambda: len(seen(first, fresh)) == 1)
+    got = at_once(4, lambda number: gateway.chat(f"first/{fresh}", stream=number % 2 == 0))
+    assert [text_of(each) for each in got] == ["later"] * 4
+    assert 1 <= time.monotonic() - began < 4
+    assert opening.getresponse().status == 200
+    opening.close()
+    assert len(seen(first, fresh)) == 6
 
 
 def test_one_probe_at_a_time_and_recovery(gateway: Gateway, first: Upstream, fresh: str) -> None:

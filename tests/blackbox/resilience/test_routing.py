@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.blackbox.resilience.acting import CHAT, fail, gate, say, seen
-from tests.blackbox.resilience.asking import at_once, open_chat, stream_of, text_of
+from tests.blackbox.resilience.asking import at_once, open_chat, text_of
 from tests.blackbox.resilience.conftest import TakeRoute
 from tests.blackbox.wire import NDJSON, ollama_line
 from tests.gateway_process import Gateway, run_gateway
@@ -93,14 +93,15 @@ def test_least_busy_counts_open_requests_over_all_workers(
             client.close()
 
 
+@pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
 def test_fastest_measures_all_then_prefers_the_fast_one(
-    gateway: Gateway, first: Upstream, second: Upstream, take: TakeRoute
+    gateway: Gateway, first: Upstream, second: Upstream, take: TakeRoute, is_stream: bool
 ) -> None:
     route = take("quick")
     first.handler, second.handler = say("slow", after=0.15), say("fast")
 
     def ask() -> str:
-        return stream_of(gateway.chat(route.name, stream=True)).content
+        return text_of(gateway.chat(route.name, stream=is_stream))
 
     until = time.monotonic() + 10
     while not (seen(first, route.model) and seen(second, route.model)):

@@ -27,8 +27,10 @@ def answer_tool_call(request: Request, name: str, arguments: str) -> Answer:
 
 
 def stream_text(request: Request, pieces: Sequence[str]) -> Answer:
-    lines = [_line(piece) for piece in pieces]
-    return Answer(b"".join(lines) + _line(done=True), content_type=_NDJSON)
+    lines = b"".join([*map(_line, pieces), _line(done=True)])
+    if request.path.endswith("/api/generate"):
+        lines = b"".join(map(_as_generated, lines.splitlines(keepends=True)))
+    return Answer(lines, content_type=_NDJSON)
 
 
 def answer_embeddings(request: Request, vectors: Sequence[Sequence[float]]) -> Answer:
@@ -61,3 +63,10 @@ def _line(content: str = "", *, done: bool = False, **message: Any) -> bytes:
         counts = {"prompt_eval_count": PROMPT_TOKENS, "eval_count": COMPLETION_TOKENS}
         value |= {"done_reason": "stop", **counts}
     return json.dumps(value).encode() + b"\n"
+
+
+def _as_generated(line: bytes) -> bytes:
+    """Return a chat's line as one of ``/api/generate``."""
+    value = json.loads(line)
+    content = value.pop("message")["content"]
+    return json.dumps({**value, "response": content}).encode() + b"\n"

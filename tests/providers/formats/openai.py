@@ -55,6 +55,9 @@ def answer_error(status: int, message: str) -> Answer:
 
 
 def answer_other(request: Request) -> Answer | None:
+    """Have no Responses API, as most servers of this format."""
+    if request.path.partition("?")[0].endswith("/responses"):
+        return Answer(b"404 page not found", 404, "text/plain")
     return None
 
 

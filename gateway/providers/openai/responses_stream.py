@@ -1,0 +1,157 @@
+"""The event stream of a response: bytes in, canonical chunks out, with or without the bytes.
+
+Knows how such a stream is framed and how it ends. What events say is in
+``gateway.providers.openai.responses_events``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+import orjson
+
+from gateway.errors import GatewayError, UpstreamError
+from gateway.providers.openai.responses_answer import build_chunks, parse_response
+from gateway.providers.openai.responses_events import EventReader
+from gateway.serialization import dumps_ascii, loads_lenient
+from gateway.sse import MAX_EVENT_BYTES, encode_event, iter_events, parse_event
+from gateway.types import NativeChunk
+
+logger = logging.getLogger("gateway.providers.openai")
+
+_DONE = b"[DONE]"
+_DATA = b"\ndata: "
+_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_NO_EVENT = "The provider sent an event that is not one of a response."
+
+
+def iter_native_chunks(pieces: Iterator[bytes]) -> Iterator[list[dict[str, Any]]]:
+    """Yield, for each piece, one chunk an event that it completed: ``NativeChunk``.
+
+    ``raw`` is the event's bytes as they came, encoded anew only where they were not strict
+    JSON. Comments are left out. The stream is complete with the event that ends the response.
+    A body that is no event stream but one whole response (an upstream that ignores ``stream``)
+    is read as chunks that are not native.
+
+    Raises a ``GatewayError`` for an error in the stream, garbage, or a cut, after all chunks
+    before it were yielded.
+    """
+    for piece in pieces:
+        if piece.strip():
+            break
+        yield []
+    else:
+        piece = b""
+    if piece.lstrip()[:1] in (b"{", b"[", b"<"):
+        yield from _iter_whole(piece, pieces)
+    else:
+        yield from _iter_stream(chain((piece,), pieces))
+
+
+def iter_canonical_chunks(pieces: Iterator[bytes]) -> Iterator[list[dict[str, Any]]]:
+    """Yield, for each piece, the chunks that say something; raises as ``iter_native_chunks``.
+
+    The role comes with the first of them, usage in a chunk of its own.
+    """
+    said = {"role": "assistant"}
+    for batch in iter_native_chunks(pieces):
+        chunks: list[dict[str, Any]] = []
+        for native in batch:
+            chunk = dict(native)
+            usage = chunk.pop("usage", None)
+            for choice in chunk["choices"]:
+                choice["delta"] = said | choice["delta"]
+                said = {}
+                chunks.append(chunk)
+            if usage is not None:
+                chunks.append({**chunk, "choices": [], "usage": usage})
+        yield chunks
+
+
+def _iter_stream(pieces: Iterator[bytes]) -> Iterator[list[dict[str, Any]]]:
+    reader = EventReader()
+    for events in iter_events(_until_complete(pieces, reader)):
+        chunks: list[dict[str, Any]] = []
+        try:
+            for raw in events:
+                event, kept = _parse(raw)
+                if event is not None:
+                    chunk = NativeChunk(reader.read(event))
+                    chunk.dialect, chunk.raw = "responses", kept
+                    chunks.append(chunk)
+        except GatewayError:
+            if chunks:
+                yield chunks
+            raise
+        yield chunks
+    if not reader.is_complete:
+        raise UpstreamError("The provider's stream was cut before its end.")
+
+
+def _iter_whole(first: bytes, pieces: Iterator[bytes]) -> Iterator[list[dict[str, Any]]]:
+    """Gather a body that begins with ``first``, and yield the response in it as chunks."""
+    if first.lstrip().startswith(b"<"):
+        raise UpstreamError("The provider answered with a web page.", should_retry=False)
+    body = [first]
+    length = len(first)
+    for piece in pieces:
+        yield []
+        body.append(piece)
+        length += len(piece)
+        if length > MAX_EVENT_BYTES:
+            raise UpstreamError(f"The provider's answer is longer than {MAX_EVENT_BYTES} bytes.")
+    yield build_chunks(parse_response(b"".join(body)))
+
+
+def _parse(raw: bytes) -> tuple[dict[str, Any] | None, bytes]:
+    """Return the event's data, None where it has none, and the bytes to pass on."""
+    # On the hot path: the usual framing is an event's name and one line of data.
+    start = raw.find(b"\n")
+    end = len(raw) - 2
+    if (
+        raw[:7] == b"event: "
+        and raw[start : start + 7] == _DATA
+        and raw.find(b"\n", start + 1) == end
+    ):
+        data: bytes | None = raw[start + 7 : end]
+    else:
+        data = parse_event(raw).data
+        if not raw.endswith(_ENDS):
+            raw += b"\n\n"
+    if data is None or not data.strip():
+        return None, b""
+    if data[:6] == _DONE:  # of servers that write it here too
+        return {"type": ""}, raw
+    try:
+        event = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        event = _parse_loose(data)
+        raw = encode_event(dumps_ascii(event))
+    if not isinstance(event, dict):
+        raise UpstreamError(_NO_EVENT)
+    if not isinstance(event.get("type"), str):
+        if not event.get("error"):
+            raise UpstreamError(_NO_EVENT)
+        event["type"] = "error"
+    return event, raw
+
+
+def _parse_loose(data: bytes) -> Any:
+    try:
+        return loads_lenient(data)
+    except ValueError:
+        message = "The provider sent an event that is not JSON, or was cut in the middle of one."
+        raise UpstreamError(message) from None
+
+
+def _until_complete(pieces: Iterator[bytes], reader: EventReader) -> Iterator[bytes]:
+    """Pass pieces on; a connection lost after the answer's own end mark has lost nothing."""
+    try:
+        yield from pieces
+    except UpstreamError:
+        if not reader.is_complete:
+            raise
+        logger.warning("a provider closed the connection after the end of its answer")

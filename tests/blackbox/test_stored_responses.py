@@ -1,0 +1,83 @@
+"""A gateway that stores responses, as OpenAI's SDK sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import openai
+import pytest
+
+from tests.gateway_process import ADMIN_KEY, Gateway, run_gateway
+from tests.recordings import load
+from tests.upstream import Upstream, replay
+
+
+@pytest.fixture(scope="module")
+def storing(
+    shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    config = {
+        "providers": {
+            "ollama": {"kind": "ollama", "base_url": shared_upstream.url},
+            "openai": {"kind": "openai", "base_url": f"{shared_upstream.url}/v1", "api_key": "k"},
+        },
+        "responses": {"store": True},
+    }
+    directory = tmp_path_factory.mktemp("storing")
+    with run_gateway(directory, config=config, WEB_CONCURRENCY="2") as gateway:
+        yield gateway
+
+
+def client_of(gateway: Gateway, key: str) -> openai.OpenAI:
+    """Return a client that forgives what an older recording lacks."""
+    return openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=key, max_retries=0)
+
+
+def test_a_conversation_goes_on_at_another_provider(storing: Gateway, upstream: Upstream) -> None:
+    upstream.routes["/api/chat"] = replay(load("ollama", "chat-stream"))
+    whole = load("openai", "responses-whole-plain-gpt-4o")
+    upstream.routes["/v1/responses"] = replay(whole)
+    with client_of(storing, storing.key) as client:
+        first = client.responses.create(model="ollama/tiny", input="hi")
+        with client.responses.stream(
+            model="ollama/tiny", input="so?", previous_response_id=first.id
+        ) as stream:
+            second = stream.get_final_response()
+        asked = upstream.asked("/api/chat")[-1].json()["messages"]
+        assert [each["role"] for each in asked] == ["user", "assistant", "user"]
+        third = client.responses.create(
+            model="openai/gpt-4o", input="and?", previous_response_id=second.id
+        )
+        sent = upstream.asked("/v1/responses")[-1].json()
+        assert sent["store"] is False
+        assert "previous_response_id" not in sent
+        assert len(sent["input"]) == 5
+        assert third.previous_response_id == second.id
+        assert client.responses.retrieve(third.id).output_text == third.output_text
+
+
+def test_responses_are_their_tenants_alone(storing: Gateway, upstream: Upstream) -> None:
+    upstream.routes["/api/chat"] = replay(load("ollama", "chat-stream"))
+    with client_of(storing, storing.key) as client, client_of(storing, ADMIN_KEY) as other:
+        response = client.responses.create(model="ollama/tiny", input="hi")
+        with pytest.raises(openai.NotFoundError):
+            other.responses.retrieve(response.id)
+        with pytest.raises(openai.NotFoundError):
+            other.responses.delete(response.id)
+        with pytest.raises(openai.BadRequestError) as caught:
+            other.responses.create(
+                model="ollama/tiny", input="hi", previous_response_id=response.id
+            )
+        assert caught.value.code == "previous_response_not_found"
+        client.responses.delete(response.id)
+        with pytest.raises(openai.NotFoundError):
+            client.responses.retrieve(response.id)
+
+
+def test_what_is_not_to_be_stored_is_not(storing: Gateway, upstream: Upstream) -> None:
+    upstream.routes["/api/chat"] = replay(load("ollama", "chat-stream"))
+    with client_of(storing, storing.key) as client:
+        response = client.responses.create(model="ollama/tiny", input="hi", store=False)
+        with pytest.raises(openai.NotFoundError):
+            client.responses.retrieve(response.id)
+    assert storing.get(f"/v1/responses/{response.id}?stream=true").status_code == 400
