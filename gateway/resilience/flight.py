@@ -84,7 +84,8 @@ class Flights:
                 return _ALONE + lease.encoded, lease
             flight = self._parse(value)
             if flight is None:  # others may wait for it all the same
-                return value[:1] + lease.encoded, lease
+                is_awaited = value.startswith(_AWAITED)
+                return (_AWAITED if is_awaited else _ALONE) + lease.encoded, lease
             return (_AWAITED + value[1:] if value.startswith(_ALONE) else value), flight
 
         try:
@@ -118,7 +119,10 @@ class Flights:
         """Return the flight, or None where there is none whose leader lives."""
         if value is None:
             return None
-        number, owner, note = orjson.loads(value[1:])
+        try:
+            number, owner, note = orjson.loads(value[1:])
+        except (ValueError, TypeError):
+            return None  # of another version of the gateway
         flight = Flight(number, owner, note, value.startswith(_LANDED))
         return flight if flight.has_landed or self._state.is_alive(flight.owner) else None
 

@@ -466,6 +466,23 @@ def test_a_lease_that_could_not_be_ended_is_ended_later(
     expect_miss(ask(cache)).abandon()
 
 
+def test_work_that_another_version_of_the_gateway_left_under_way_is_taken_over(
+    cache: AnswerCache, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined: list[str] = []
+    join = cache.flights.join
+
+    def find_one_of_another_version(key: str) -> Any:
+        joined.append(key)
+        state.update(f"flight:{key}", lambda value: (b'["ticket","owner",""]', None), 60)
+        return join(key)
+
+    monkeypatch.setattr(cache.flights, "join", find_one_of_another_version)
+    store(cache)
+    assert len(joined) == 1
+    expect_hit(ask(cache), "Hello")
+
+
 def test_a_request_nested_too_deeply_goes_past_the_cache(cache: AnswerCache) -> None:
     deep: Any = []
     for _ in range(5000):

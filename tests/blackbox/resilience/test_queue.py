@@ -23,6 +23,7 @@ from tests.blackbox.resilience.acting import (
     seen,
 )
 from tests.blackbox.resilience.asking import (
+    AS_ADMIN,
     at_once,
     describe_targets,
     log_field,
@@ -143,6 +144,35 @@ def test_many_requests_of_one_key_do_not_delay_another_key(
         assert at_once(52, open_when_all_wait) == [200] * 52
     served = [prompt_of(body) for body in seen(first, route.model)]
     assert (len(served), served.index("one")) == (51, 1)
+
+
+def test_key_of_higher_priority_goes_first(
+    gateway: Gateway, first: Upstream, take: TakeRoute
+) -> None:
+    route = take("single")
+    target = f"first/{route.model}"
+    made = gateway.post("/admin/keys", {"name": "urgent", "priority": 5}, headers=AS_ADMIN)
+    assert made.status_code == 201, made.text
+    as_urgent = {"Authorization": f"Bearer {made.json()['key']}"}
+    with gate(first, "done") as it:
+
+        def ask(number: int) -> int:
+            wait_until(lambda: number == 0 or queued(gateway, target) == number - 1)
+            body = {"model": route.name, "messages": prompt(str(number))}
+            headers = as_urgent if number == 3 else AS_OTHER
+            return gateway.post(CHAT, body, headers=headers).status_code
+
+        def open_when_all_wait(number: int) -> int:
+            if number < 4:
+                if number == 1:
+                    it.wait_until_asked()
+                return ask(number)
+            wait_until(lambda: queued(gateway, target) == 3)
+            it.open()
+            return 200
+
+        assert at_once(5, open_when_all_wait) == [200] * 5
+    assert [prompt_of(body) for body in seen(first, route.model)] == ["0", "3", "1", "2"]
 
 
 def test_client_that_leaves_the_queue_is_never_served(
