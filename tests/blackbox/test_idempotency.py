@@ -86,6 +86,19 @@ def test_embeddings_are_made_once(repeated: Gateway, upstream: Upstream) -> None
     assert len(upstream.asked("/api/embed")) == 1
 
 
+def test_images_are_made_once(repeated: Gateway, upstream: Upstream) -> None:
+    upstream.routes["/v1/images/generations"] = answer(b'{"data":[{"b64_json":"AAAA"}]}')
+    body = {"model": "openai/gpt-image-1", "prompt": "a cat"}
+    headers = {"Idempotency-Key": "cat"}
+    first, second = (
+        repeated.post("/v1/images/generations", body, headers=headers) for _ in range(2)
+    )
+    assert first.json() == second.json() == {"data": [{"b64_json": "AAAA"}]}
+    assert [is_replay(each) for each in (first, second)] == [False, True]
+    assert second.headers["Content-Type"] == "application/json"
+    assert len(upstream.asked("/v1/images/generations")) == 1
+
+
 def test_without_a_key_a_request_is_done_each_time(repeated: Gateway, upstream: Upstream) -> None:
     body = creative()
     assert text_of(ask(repeated, body)) != text_of(ask(repeated, body))
