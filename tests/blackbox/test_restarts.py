@@ -216,6 +216,17 @@ def test_ctrl_c_ends_streams_with_an_error_and_at_once(
     assert "error=restarting" in mortal.wait_for_log("path=/v1/chat/completions")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_workers_that_are_about_to_start_end_as_well(
+    mortal: Gateway, number: signal.Signals
+) -> None:
+    mortal.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: mortal.log.count("Booting worker") == 2)
+    mortal.process.send_signal(number)
+    # Not by a kill, which comes 5 seconds after the grace period.
+    assert mortal.process.wait(GRACE + 4) == 0
+
+
 def test_sighup_cuts_no_stream_and_loses_no_request(
     tmp_path: Path, upstream: Upstream, held: Held, begin_stream: BeginStream
 ) -> None:
