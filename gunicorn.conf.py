@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from functools import partial
 
 from dotenv import dotenv_values
 
@@ -86,10 +87,24 @@ def post_fork(server, worker):
 
 
 def when_ready(server):
-    """Print what ``python -m gateway serve`` has prepared: where we are, and how to ask."""
+    """Make starting workers end when told; print what ``python -m gateway serve`` has prepared."""
+    for number in (signal.SIGTERM, signal.SIGQUIT):
+        told = partial(_end_or_tell, os.getpid(), signal.getsignal(number))
+        signal.signal(number, told)
     banner = os.environ.pop("GATEWAY_BANNER", "")
     if banner:
         print(banner, flush=True)
+
+
+def _end_or_tell(master, tell, number, frame):
+    """Do in the master what it does, and end a worker that has no handlers of its own yet.
+
+    It has the master's, which only note the signal for the master's loop: told to end
+    while it starts, a worker would serve on until it is killed.
+    """
+    if os.getpid() != master:
+        os._exit(0)
+    tell(number, frame)
 
 
 def _check_configuration():

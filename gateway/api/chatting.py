@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
-from flask import Response, g, request
+from flask import Response, g, request, stream_with_context
 
 from gateway.api.body import read_body
 from gateway.api.idempotency import run_once
@@ -20,7 +21,7 @@ from gateway.errors import GatewayError
 from gateway.inference import ChatAnswer
 from gateway.telemetry import RequestRecord
 from gateway.transport import Watch
-from gateway.types import ChatRequest
+from gateway.types import ChatRequest, Chunk
 
 _STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
@@ -37,12 +38,18 @@ def answer_chat_request(dialect: ChatDialect, chat_request: ChatRequest, body: b
     record.model, record.operation = chat_request["model"], "chat"
     watch = open_client_watch()
 
-    def answer() -> Response:
-        if chat_request.get("stream"):
-            return _stream(dialect, chat_request, watch, record)
-        return _complete(dialect, chat_request, watch, record)
-
-    return run_once(body, watch, record, answer)
+    if not chat_request.get("stream"):
+        return run_once(
+            body, watch, record, lambda: _complete(dialect, chat_request, watch, record)
+        )
+    expect_stream(watch, record)
+    return run_once(
+        body,
+        watch,
+        record,
+        lambda: _stream(dialect, chat_request, watch, record),
+        lambda pieces: stream_late(dialect, chat_request, pieces, watch, record),
+    )
 
 
 def _complete(
@@ -58,7 +65,6 @@ def _complete(
 def _stream(
     dialect: ChatDialect, chat_request: ChatRequest, watch: Watch, record: RequestRecord
 ) -> Response:
-    expect_stream(watch, record)
     answer = services().inference.stream_chat(chat_request, watch, record, cache_control())
     frames = dialect.iter_frames(answer.batches, chat_request)
     return stream_response(dialect, frames, answer, watch, record)
@@ -88,6 +94,41 @@ def stream_response(
     return response
 
 
+def stream_late(
+    dialect: ChatDialect,
+    chat_request: ChatRequest,
+    pieces: Iterator[bytes],
+    watch: Watch,
+    record: RequestRecord,
+) -> Response:
+    """Return a response that begins before its answer is there: ``pieces`` has b"" until then.
+
+    What is raised instead of an answer becomes the dialect's error event.
+    """
+    ping_after = services().settings.ping_after
+
+    def iter_written() -> Iterator[bytes]:
+        try:
+            yield from _iter_kept_alive(dialect, pieces, watch, record, ping_after)
+        except GatewayError as error:
+            record.note_error(error)
+            with suppress(GatewayError):
+                yield from dialect.iter_frames(map(_fail, [error]), chat_request)
+
+    response = Response(
+        stream_with_context(iter_written()),
+        headers=_STREAM_HEADERS,
+        content_type=dialect.CONTENT_TYPE,
+    )
+    record.status = 499  # until the stream has ended otherwise
+    response.call_on_close(lambda: _note_end(record))
+    return response
+
+
+def _fail(error: GatewayError) -> list[Chunk]:
+    raise error
+
+
 def _iter_written(
     dialect: ChatDialect,
     frames: Iterator[bytes],
@@ -95,24 +136,39 @@ def _iter_written(
     record: RequestRecord,
     ping_after: float,
 ) -> Iterator[bytes]:
-    """Yield what is to be written: frames as they come, and notes into silence."""
+    """Yield what is to be written, and note how it ended."""
     try:
-        for data in frames:
-            now = time.monotonic()
-            if not data:
-                if now < watch.next_ping:
-                    continue
-                data = dialect.encode_note(watch.note)
-            watch.next_ping = now + ping_after
-            yield data
-            record.waited += time.monotonic() - now
+        yield from _iter_kept_alive(dialect, frames, watch, record, ping_after)
         record.status = 200
     except GatewayError as error:
         record.note_error(error)
 
 
+def _iter_kept_alive(
+    dialect: ChatDialect,
+    frames: Iterator[bytes],
+    watch: Watch,
+    record: RequestRecord,
+    ping_after: float,
+) -> Iterator[bytes]:
+    """Yield frames as they come, and notes into silence."""
+    for data in frames:
+        now = time.monotonic()
+        if not data:
+            if now < watch.next_ping:
+                continue
+            data = dialect.encode_note(watch.note)
+        watch.next_ping = now + ping_after
+        yield data
+        record.waited += time.monotonic() - now
+
+
 def _end(answer: ChatAnswer, record: RequestRecord) -> None:
     answer.close(finished=record.status == 200)
+    _note_end(record)
+
+
+def _note_end(record: RequestRecord) -> None:
     if record.status == 499 and not record.error:
         record.error = "client_closed_request"
 

@@ -12,7 +12,12 @@ from flask import Blueprint, Response, g
 
 from gateway.api.authentication import authenticate
 from gateway.api.body import read_body
-from gateway.api.chatting import answer_chat_request, expect_stream, stream_response
+from gateway.api.chatting import (
+    answer_chat_request,
+    expect_stream,
+    stream_late,
+    stream_response,
+)
 from gateway.api.idempotency import run_once
 from gateway.api.lifecycle import answer_headers, cache_control, open_client_watch
 from gateway.api.responses import json_response
@@ -45,12 +50,16 @@ def create_completion() -> Response:
     record.model = requests[0]["model"]
     watch = open_client_watch()
 
-    def answer() -> Response:
-        if requests[0]["stream"]:
-            return _stream_all(requests, watch, record)
-        return _complete_all(requests, watch, record)
-
-    return run_once(body, watch, record, answer)
+    if not requests[0]["stream"]:
+        return run_once(body, watch, record, lambda: _complete_all(requests, watch, record))
+    expect_stream(watch, record)
+    return run_once(
+        body,
+        watch,
+        record,
+        lambda: _stream_all(requests, watch, record),
+        lambda pieces: stream_late(completions, requests[0], pieces, watch, record),
+    )
 
 
 def _complete_all(
@@ -72,7 +81,6 @@ def _complete_all(
 def _stream_all(
     requests: list[CompletionsRequest], watch: Watch, record: RequestRecord
 ) -> Response:
-    expect_stream(watch, record)
     # Later prompts are asked for while the response is written, outside of the request's context.
     inference, caching = services().inference, cache_control()
     open_answers: list[ChatAnswer] = []

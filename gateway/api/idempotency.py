@@ -7,14 +7,13 @@ Knows Flask's responses. What is kept and for how long is decided in
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import cast
 
 from flask import Response, request
 
 from gateway.api.services import services
-from gateway.resilience.cache import finish
-from gateway.resilience.idempotency import REPLAY_HEADER, Replay, parse_idempotency_key
+from gateway.resilience.idempotency import REPLAY_HEADER, Replay, Run, parse_idempotency_key
 from gateway.telemetry import RequestRecord
 from gateway.transport import Watch
 
@@ -26,22 +25,59 @@ _KEPT_HEADERS = (
 )
 
 
+StreamLate = Callable[[Iterator[bytes]], Response]
+"""Makes a stream, kept alive while there is only b"", of the bytes of an answer."""
+
+
 def run_once(
-    body: bytes, watch: Watch, record: RequestRecord, answer: Callable[[], Response]
+    body: bytes,
+    watch: Watch,
+    record: RequestRecord,
+    answer: Callable[[], Response],
+    stream_late: StreamLate | None = None,
 ) -> Response:
     """Return the answer of this request, or the one kept of the same request before it.
 
-    Waits for the same request where that is still under way. Raises ``ConflictError``
-    for a key that came with another body.
+    Waits for the same request where that is still under way; with ``stream_late`` only
+    until a ping is due, which then says the rest. Raises ``ConflictError`` for a key that
+    came with another body.
     """
     key = parse_idempotency_key(request.environ.get("HTTP_IDEMPOTENCY_KEY"))
     if key is None:
         return answer()
+    wait_for = watch.wait_without_pings if stream_late is None else watch.wait
 
     def wait(seconds: float) -> None:
-        watch.wait_without_pings([], time.monotonic() + seconds)
+        wait_for([], time.monotonic() + seconds)
 
-    begun = finish(services().idempotency.begin(record.tenant, key, request.path, body, wait))
+    waiting = services().idempotency.begin(record.tenant, key, request.path, body, wait)
+    while True:
+        try:
+            next(waiting)
+        except StopIteration as end:
+            return _answer_of(end.value, record, answer)
+        if stream_late is not None and time.monotonic() >= watch.next_ping:
+            return stream_late(_iter_late(waiting, record, answer))
+
+
+def _iter_late(
+    waiting: Generator[bytes, None, Replay | Run],
+    record: RequestRecord,
+    answer: Callable[[], Response],
+) -> Iterator[bytes]:
+    begun = yield from waiting
+    response = _answer_of(begun, record, answer)
+    try:
+        yield from response.iter_encoded()
+        if isinstance(begun, Replay):
+            record.status = begun.status
+    finally:
+        response.close()
+
+
+def _answer_of(
+    begun: Replay | Run, record: RequestRecord, answer: Callable[[], Response]
+) -> Response:
     if isinstance(begun, Replay):
         record.cache = "hit"
         headers = dict([*begun.headers.items(), REPLAY_HEADER])

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, g, request
 
 from gateway.api.authentication import authenticate
 from gateway.api.body import read_body
+from gateway.api.idempotency import run_once
 from gateway.api.lifecycle import answer_headers, open_client_watch
 from gateway.api.multipart import read_field
 from gateway.api.services import services
@@ -75,17 +76,23 @@ def create_ranking() -> Response:
 
 def _pass_on(operation: str) -> Response:
     record: RequestRecord = g.record
-    passed = _parse(operation, read_body(services().settings.max_request_bytes))
+    body = read_body(services().settings.max_request_bytes)
+    passed = _parse(operation, body)
     record.model, record.operation = passed.model, operation.strip("/")
-    answer = services().inference.pass_on(passed, open_client_watch(), record)
-    response = Response(
-        _iter_written(answer, record),
-        headers=answer_headers(answer.asked, record) | {"X-Accel-Buffering": "no"},
-        content_type=answer.content_type,
-    )
-    record.status = 499  # until the answer has ended otherwise
-    response.call_on_close(lambda: _end(answer, record))
-    return response
+    watch = open_client_watch()
+
+    def answer() -> Response:
+        passed_answer = services().inference.pass_on(passed, watch, record)
+        response = Response(
+            _iter_written(passed_answer, record),
+            headers=answer_headers(passed_answer.asked, record) | {"X-Accel-Buffering": "no"},
+            content_type=passed_answer.content_type,
+        )
+        record.status = 499  # until the answer has ended otherwise
+        response.call_on_close(lambda: _end(passed_answer, record))
+        return response
+
+    return run_once(body, watch, record, answer)
 
 
 def _parse(operation: str, body: bytes) -> PassthroughRequest:

@@ -198,7 +198,7 @@ class AnswerCache:
         if isinstance(request, NativeRequest):
             # A whole answer in that format, told again as a stream, would lose what only it says.
             operation = f"{request.dialect} {'stream' if request.get('stream') else 'whole'}"
-            request = request.native
+            request = {**request.native, **request.native_headers}
         try:
             return build_key(question.tenant, operation, question.model, request)
         except RecursionError:

@@ -128,7 +128,7 @@ class Health:
             return credited
         counted = credited._counted(0, 1, now, now)
         if retry_after:
-            return replace(counted._opened(retry_after, now), was_asked=True)
+            return counted._paused(retry_after, now)
         successes, failures = counted.counts(now)
         attempts = successes + failures
         if attempts >= MIN_ATTEMPTS and failures >= attempts * FAILURE_RATE:
@@ -162,9 +162,14 @@ class Health:
         return closed if first_token is None else closed._measured(first_token, now)
 
     def probe_failed(self, probe: str, retry_after: float | None, now: float) -> Health:
-        """Open the circuit again, for twice as long as the last time or as long as was asked."""
+        """Open the circuit again, for twice as long as the last time or as long as was asked.
+
+        A target that asked for a pause and now asks for another gets just that.
+        """
         if not self._awaits(probe):
             return self
+        if retry_after and self.was_asked:
+            return self._paused(retry_after, now)
         seconds = min(MIN_OPEN * 2.0 ** min(self.openings, 32), MAX_OPEN)
         return self._opened(max(seconds, retry_after or 0.0), now)
 
@@ -199,6 +204,11 @@ class Health:
             probe=None,
             prober=None,
         )
+
+    def _paused(self, seconds: float, now: float) -> Health:
+        """Open it for as long as was asked; one pause after another is no growing trouble."""
+        opened = self._opened(seconds, now)
+        return replace(opened, openings=max(self.openings, 1), was_asked=True)
 
     def _credited(self, requests: int) -> Health:
         credit = min(_MAX_CREDIT, self.credit + requests)

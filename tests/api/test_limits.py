@@ -240,6 +240,7 @@ def run_workers(directory: Path, rate_limit: str) -> Iterator[int]:
         [*command, "-b", f"127.0.0.1:{port}", "--pythonpath", str(ROOT), app],
         cwd=directory,
         env=build_environment(HOME=str(directory)),
+        start_new_session=True,  # as ``stop`` needs it: gunicorn's own workers may miss a SIGTERM
     )
     try:
         deadline = time.monotonic() + 20

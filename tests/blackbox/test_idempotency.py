@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import requests
@@ -23,11 +26,17 @@ from tests.blackbox.repeats import (
     text_of,
 )
 from tests.blackbox.wire import assert_error
-from tests.gateway_process import USER_KEY, Gateway, run_gateway
+from tests.gateway_process import USER_KEY, Gateway, chat_body, run_gateway
 from tests.recordings import load
 from tests.upstream import Upstream, answer, replay
 
 REPLAY = "x-gateway-idempotent-replay"
+BEGINNINGS = {
+    CHAT: "data: ",
+    "/v1/messages": "event: message_start",
+    "/v1/responses": "event: response.created",
+}
+_numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +62,16 @@ def repeated(four_workers: Gateway, upstream: Upstream) -> Gateway:
 def creative(**fields: object) -> dict[str, object]:
     """Return a request that the cache has nothing to do with."""
     return fresh(model="never", temperature=1) | fields
+
+
+def said(path: str) -> dict[str, Any]:
+    """Return a request for a stream in the API of ``path``, unlike any other."""
+    text = f"Hi {next(_numbers)}"
+    if path == "/v1/responses":
+        return {"model": "ollama/tiny", "input": text, "stream": True}
+    return chat_body(
+        "ollama/tiny", messages=[{"role": "user", "content": text}], stream=True, max_tokens=9
+    )
 
 
 def is_replay(response: requests.Response) -> bool:
@@ -86,6 +105,19 @@ def test_embeddings_are_made_once(repeated: Gateway, upstream: Upstream) -> None
     assert len(upstream.asked("/api/embed")) == 1
 
 
+def test_images_are_made_once(repeated: Gateway, upstream: Upstream) -> None:
+    upstream.routes["/v1/images/generations"] = answer(b'{"data":[{"b64_json":"AAAA"}]}')
+    body = {"model": "openai/gpt-image-1", "prompt": "a cat"}
+    headers = {"Idempotency-Key": "cat"}
+    first, second = (
+        repeated.post("/v1/images/generations", body, headers=headers) for _ in range(2)
+    )
+    assert first.json() == second.json() == {"data": [{"b64_json": "AAAA"}]}
+    assert [is_replay(each) for each in (first, second)] == [False, True]
+    assert second.headers["Content-Type"] == "application/json"
+    assert len(upstream.asked("/v1/images/generations")) == 1
+
+
 def test_without_a_key_a_request_is_done_each_time(repeated: Gateway, upstream: Upstream) -> None:
     body = creative()
     assert text_of(ask(repeated, body)) != text_of(ask(repeated, body))
@@ -103,6 +135,48 @@ def test_repeats_wait_for_the_one_that_runs(
     assert text_of(got[0]) == "answer 1"
     assert Counter(map(is_replay, got)) == {False: 1, True: CLIENTS - 1}
     assert len(upstream.asked("/api/chat")) == 1
+
+
+@pytest.mark.parametrize("fails", [0, 1], ids=["replayed", "run again"])
+@pytest.mark.parametrize("path", [CHAT, "/v1/messages", "/v1/responses"])
+def test_a_stream_that_waits_is_kept_alive(
+    impatient: Gateway, upstream: Upstream, path: str, fails: int
+) -> None:
+    upstream.routes["/api/chat"] = gate = Gate(fails)
+    body, headers = said(path), {"Idempotency-Key": f"slow-{next(_numbers)}"}
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(impatient.post, path, body, headers=headers)
+        assert gate.asked.acquire(timeout=10)
+        second = pool.submit(impatient.post, path, body, headers=headers)
+        time.sleep(0.7)
+        gate.end.set()
+        broken, late = first.result().text, second.result()
+    assert late.headers["Content-Type"].startswith("text/event-stream")
+    pings, _, answered = late.text.partition(BEGINNINGS[path])
+    assert "ping" in pings
+    assert f"answer {1 + fails}" in answered
+    assert "error" not in answered.replace('"error":null', "")
+    assert len(upstream.asked("/api/chat")) == 1 + fails
+    if not fails:
+        assert broken.partition(BEGINNINGS[path])[2] == answered
+    assert " status=200 " in impatient.wait_for_log(late.headers["x-request-id"])
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/messages", "/v1/responses"])
+def test_a_stream_that_waits_in_vain_ends_with_an_error(
+    impatient: Gateway, upstream: Upstream, path: str
+) -> None:
+    upstream.routes["/api/chat"] = gate = Gate()
+    body, headers = said(path), {"Idempotency-Key": f"vain-{next(_numbers)}"}
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(impatient.post, path, body, headers=headers)
+        assert gate.asked.acquire(timeout=10)
+        late = impatient.post(path, body, headers={**headers, "x-request-timeout": "0.7"})
+        gate.end.set()
+        assert first.result().status_code == 200
+    assert late.status_code == 200
+    assert "took longer" in late.text.split("\n\n")[-2]
+    assert " status=504 " in impatient.wait_for_log(late.headers["x-request-id"])
 
 
 def test_other_body_is_a_conflict(repeated: Gateway, upstream: Upstream) -> None:

@@ -117,6 +117,19 @@ def test_a_native_answer_keeps_its_bytes_and_is_no_streams(cache: AnswerCache) -
     expect_miss(ask(cache)).abandon()
 
 
+def test_headers_of_the_other_api_are_part_of_the_question(cache: AnswerCache) -> None:
+    def look_up(beta: str) -> Hit | Miss:
+        native = {"messages": [], "temperature": 0}
+        request = NativeRequest(REQUEST, "messages", native, {"anthropic-beta": beta})
+        return finish(cache.look_up(Question("ann", "chat", "fast", request), never_wait))
+
+    answer = NativeCompletion(completion())
+    answer.dialect, answer.raw = "messages", b"{}"
+    expect_miss(look_up("one")).store(answer, HEADERS)
+    expect_hit(look_up("one"), "Hello")
+    expect_miss(look_up("two")).abandon()
+
+
 def test_an_answer_ends_with_its_time_to_live(cache: AnswerCache, blobs: MemoryBlobs) -> None:
     store(cache)
     blobs.now = 299.0

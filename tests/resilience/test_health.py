@@ -114,6 +114,19 @@ def test_a_probe_that_is_told_to_wait_longer_does() -> None:
     assert probing.probe_failed("probe", 1.0, NOW).opens_in(NOW) == 10.0
 
 
+def test_a_target_that_asks_for_one_pause_after_another_gets_just_those() -> None:
+    health, now, seconds = Health().failed(1, 1.0, NOW), NOW, []
+    for asked in (1.0, 1.0, 3.0, 1.0):
+        now += health.opens_in(now)
+        health = probe(health, "probe", now).probe_failed("probe", asked, now)
+        seconds.append(health.opens_in(now))
+    assert seconds == [1.0, 1.0, 3.0, 1.0]
+    assert health.was_asked
+    now += 1.0
+    failed = probe(health, "probe", now).probe_failed("probe", None, now)
+    assert (failed.opens_in(now), failed.was_asked) == (10.0, False)
+
+
 def test_a_probe_that_proves_nothing_makes_room_for_the_next() -> None:
     returned = probe(OPENED, "probe", NOW + 5).probe_returned("probe")
     assert (returned.circuit, returned.probe) == (HALF_OPEN, None)

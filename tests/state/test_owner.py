@@ -23,12 +23,25 @@ def test_this_process_runs() -> None:
     assert is_of_this_machine(load_owner())
 
 
-@pytest.mark.parametrize("field", [0, 1, 2])
-def test_another_process_with_the_same_id_is_not_it(field: int) -> None:
-    parts = load_owner().split("/")
-    parts[field] = {0: str(os.getppid()), 1: str(int(parts[1]) - 1), 2: "another boot:1"}[field]
-    assert not is_running("/".join(parts))
-    assert is_of_this_machine("/".join(parts)) == (field != 2)
+def test_another_process_with_the_same_id_is_not_it() -> None:
+    process, started, machine, nonce = load_owner().split("/")
+    before = f"{process}/{int(started) - 1}/{machine}/{nonce}"
+    assert not is_running(before)
+    assert is_of_this_machine(before)
+
+
+def test_a_process_that_started_at_another_time_is_not_it() -> None:
+    _, started, machine, nonce = load_owner().split("/")
+    # A child: the parent may have started within the same tick of the clock as we.
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        assert not is_running(f"{child.pid}/{started}/{machine}/{nonce}")
+        child.communicate()
+
+
+def test_a_process_of_another_machine_is_unknown() -> None:
+    process, started, _, nonce = load_owner().split("/")
+    assert not is_running(f"{process}/{started}/another boot:1/{nonce}")
+    assert not is_of_this_machine(f"{process}/{started}/another boot:1/{nonce}")
 
 
 def test_a_process_may_have_any_name(tmp_path: Path) -> None:

@@ -153,6 +153,15 @@ def test_short_retry_after_is_obeyed(
     assert seconds <= times[1] - times[0] < seconds + 0.6
 
 
+def test_who_asks_for_pauses_again_and_again_is_quoted_in_the_end(
+    gateway: Gateway, first: Upstream, fresh: str
+) -> None:
+    first.handler = fail(429, Retry_After="1")
+    answer = gateway.chat(f"first/{fresh}")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+    assert len(seen(first, fresh)) == 1 + MAX_RETRIES
+
+
 def test_long_retry_after_is_not_waited_for_but_passed_on(
     gateway: Gateway, first: Upstream, fresh: str
 ) -> None:
