@@ -198,5 +198,10 @@ def test_errors_have_anthropics_types() -> None:
 
 
 def test_a_ping_is_an_event_and_tells_of_the_queue_in_a_comment() -> None:
-    assert messages.encode_note("") == b'event: ping\ndata: {"type":"ping"}\n\n'
-    assert messages.encode_note("queued 3").startswith(b": queued 3\n\n")
+    assert messages.encode_note("", True) == b'event: ping\ndata: {"type":"ping"}\n\n'
+    assert messages.encode_note("queued 3", True).startswith(b": queued 3\n\n")
+
+
+def test_no_event_comes_before_the_message_starts() -> None:
+    assert messages.encode_note("", False) == b": ping\n\n"
+    assert messages.encode_note("queued 3", False) == b": queued 3\n\n"
