@@ -37,7 +37,9 @@ def count_tokens(backends: Backends, request: NativeRequest, target: Target, wat
         return estimate_tokens(request)
     exchange = backends.upstreams[target.provider.name].send(asked, watch, COUNT_SECONDS)
     try:
-        counted = provider.parse_token_count(exchange.read(MAX_COUNT_BYTES))
+        body = exchange.read(MAX_COUNT_BYTES)
+        exchange.finish()
+        return provider.parse_token_count(body)
     except UnexpectedStatusError as failure:
         error = provider.parse_error(failure.status, failure.headers, failure.body, target)
         raise redact_error(error, target.provider) from failure
@@ -45,7 +47,6 @@ def count_tokens(backends: Backends, request: NativeRequest, target: Target, wat
         raise redact_error(error, target.provider) from error
     finally:
         exchange.close()
-    return counted
 
 
 def estimate_tokens(request: dict[str, Any]) -> int:
