@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from gateway.chunks import gather
 from gateway.dialects import messages
-from gateway.errors import GatewayError, RateLimitError, UpstreamError
+from gateway.errors import GatewayError, InvalidRequestError, RateLimitError, UpstreamError
 
 EVENTS: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 USAGE = {
@@ -195,6 +195,14 @@ def test_errors_have_anthropics_types() -> None:
         "type": "error",
         "error": {"type": "rate_limit_error", "message": "Slowly."},
     }
+
+
+def test_agents_are_told_in_anthropics_words_that_a_prompt_is_too_long() -> None:
+    said = "The model's context is 8192 tokens."
+    for message in (said, f"prompt is too long: {said}"):
+        error = InvalidRequestError(message, code="context_length_exceeded")
+        told = messages.encode_error(error)["error"]
+        assert told["message"] == f"prompt is too long: {said}"
 
 
 def test_a_ping_is_an_event_and_tells_of_the_queue_in_a_comment() -> None:
