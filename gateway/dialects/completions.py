@@ -94,6 +94,7 @@ def split_request(body: bytes) -> list[CompletionsRequest]:
     check_model(native)
     check_stream(native)
     check_integer(native, "n", 1, 128)
+    check_integer(native, "best_of", 0, 128)
     check_integer(native, "logprobs", 0, 20)
     check_boolean(native, "echo")
     prompts = _read_prompts(native.get("prompt"))
