@@ -152,12 +152,15 @@ def _iter_kept_alive(
     ping_after: float,
 ) -> Iterator[bytes]:
     """Yield frames as they come, and notes into silence."""
+    has_begun = False
     for data in frames:
         now = time.monotonic()
-        if not data:
-            if now < watch.next_ping:
-                continue
-            data = dialect.encode_note(watch.note)
+        if data:
+            has_begun = True
+        elif now < watch.next_ping:
+            continue
+        else:
+            data = dialect.encode_note(watch.note, has_begun)
         watch.next_ping = now + ping_after
         yield data
         record.waited += time.monotonic() - now

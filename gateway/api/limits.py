@@ -144,7 +144,7 @@ def format_duration(seconds: float) -> str:
 
     Rounded up to milliseconds, so that who waits that long does not come too early.
     """
-    milliseconds = math.ceil(round(seconds * 1000, 6))
+    milliseconds = math.ceil(round(seconds * 1000, 3))
     if 0 < milliseconds < 1000:
         return f"{milliseconds}ms"
     minutes, milliseconds = divmod(milliseconds, 60_000)

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, g
 from gateway.api.authentication import authenticate
 from gateway.api.body import read_body
 from gateway.api.chatting import ClientHeaders, answer_chat
+from gateway.api.lifecycle import open_client_watch
 from gateway.api.responses import json_response
 from gateway.api.services import services
 from gateway.dialects import messages
@@ -32,4 +33,5 @@ def count_tokens() -> Response:
     body = read_body(services().settings.max_request_bytes)
     request = build_request(parse_object(body), ClientHeaders())
     g.record.model = request["model"]
-    return json_response({"input_tokens": services().inference.count_tokens(request, g.record)})
+    counted = services().inference.count_tokens(request, open_client_watch(), g.record)
+    return json_response({"input_tokens": counted})

@@ -40,10 +40,11 @@ class ChatDialect(Protocol):
         is raised after it; nothing is made up.
         """
 
-    def encode_note(self, note: str) -> bytes:
+    def encode_note(self, note: str, has_begun: bool) -> bytes:
         """Return what keeps a silent stream alive: it tells ``note`` ("" is a ping) where it can.
 
-        b"" where the format has no place for it.
+        ``has_begun`` tells whether a frame was written before. b"" where the format has no
+        place for it.
         """
 
     def encode_error(self, error: GatewayError) -> Any:

@@ -55,11 +55,16 @@ _SAME = (
 
 
 class CompletionsRequest(_NativeRequest):
-    """A request for completions; ``first_index`` is that of its prompt's first choice."""
+    """A request for completions; ``first_index`` is that of its prompt's first choice.
 
-    __slots__ = ("first_index", "prompt")
+    ``is_one_of_many``: there are other prompts, whose answers are told together with its own.
+    """
 
-    def __init__(self, native: dict[str, Any], prompt: Any, place: int) -> None:
+    __slots__ = ("first_index", "is_one_of_many", "prompt")
+
+    def __init__(
+        self, native: dict[str, Any], prompt: Any, place: int, *, is_one_of_many: bool
+    ) -> None:
         canonical: dict[str, Any] = {name: native[name] for name in _SAME if name in native}
         canonical["model"] = native["model"]
         canonical["messages"] = [{"role": "user", "content": prompt}]
@@ -75,6 +80,7 @@ class CompletionsRequest(_NativeRequest):
         )
         self.prompt = prompt
         self.first_index = place * (native.get("n") or 1)
+        self.is_one_of_many = is_one_of_many
 
 
 def parse_request(body: bytes, headers: Mapping[str, str]) -> CompletionsRequest:
@@ -88,10 +94,14 @@ def split_request(body: bytes) -> list[CompletionsRequest]:
     check_model(native)
     check_stream(native)
     check_integer(native, "n", 1, 128)
+    check_integer(native, "best_of", 0, 128)
     check_integer(native, "logprobs", 0, 20)
     check_boolean(native, "echo")
     prompts = _read_prompts(native.get("prompt"))
-    return [CompletionsRequest(native, prompt, place) for place, prompt in enumerate(prompts)]
+    return [
+        CompletionsRequest(native, prompt, place, is_one_of_many=len(prompts) > 1)
+        for place, prompt in enumerate(prompts)
+    ]
 
 
 def encode_completion(completion: ChatCompletion, request: ChatRequest) -> Any:
@@ -130,6 +140,7 @@ class _Writer:
         self._envelope: dict[str, Any] = {}
         self._echo = ""
         self._first_index = 0
+        self._is_one_of_many = False
         self._shows_usage = False
         self._usage: dict[str, int] = {}
         self._logprobs: dict[int, LegacyLogprobs] = {}
@@ -159,6 +170,7 @@ class _Writer:
         self._envelope = self._envelope or _begin(request["model"])
         self._echo = request.prompt if request.native.get("echo") else ""
         self._first_index = request.first_index
+        self._is_one_of_many = request.is_one_of_many
         self._shows_usage = _wants_usage(request)
         self._logprobs.clear()
 
@@ -173,11 +185,20 @@ class _Writer:
         return encode_event(dumps_ascii(event | ({"usage": None} if self._shows_usage else {})))
 
     def _encode_native(self, chunk: NativeChunk) -> bytes:
-        """Return the event as it came, but for a usage that the client did not ask for."""
-        if self._shows_usage or "usage" not in chunk:
+        """Return the event as it came, but for a usage that the client did not ask for.
+
+        And for what the answers to several prompts have in common, or number together.
+        """
+        is_shown = self._shows_usage or "usage" not in chunk
+        if is_shown and not self._is_one_of_many:
             return chunk.raw
         event = loads_strict(parse_event(chunk.raw).data or b"{}")
-        event.pop("usage", None)
+        usage = event.pop("usage", None)
+        if self._is_one_of_many:
+            add_usage(self._usage, usage)
+            event |= self._envelope | ({"usage": None} if self._shows_usage else {})
+            for choice in event["choices"]:
+                choice["index"] = self._first_index + choice.get("index", 0)
         return encode_event(dumps_ascii(event)) if event.get("choices") else b""
 
     def _build_choice(self, choice: Mapping[str, Any]) -> dict[str, Any]:

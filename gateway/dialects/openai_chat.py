@@ -111,7 +111,7 @@ def iter_frames(batches: Iterator[list[Chunk]], request: ChatRequest) -> Iterato
     return iter_events(batches, include_usage=wants_usage(request))
 
 
-def encode_note(note: str) -> bytes:
+def encode_note(note: str, has_begun: bool) -> bytes:
     """See ``ChatDialect.encode_note``."""
     return encode_comment(note) if note else PING
 

@@ -201,18 +201,20 @@ class ChatAttempt(Attempt):
                 param=name,
                 code="unsupported_parameter",
             )
-        if request.preferences and self._can_think():
-            return {**request, **request.preferences}, request.untranslated
+        if request.preferences and self._can_think(target, request.preferences):
+            return {**request.preferences, **request}, request.untranslated
         wishes = [name for name, value in request.preferences.items() if value != "none"]
         return {**request}, (*request.untranslated, *wishes)
 
-    def _can_think(self) -> bool:
+    def _can_think(self, target: Target, preferences: Mapping[str, Any]) -> bool:
         """Tell whether the model is known to reason, which is what preferences are about."""
-        capabilities = self.target.capabilities
+        capabilities = target.capabilities
         if capabilities is None:
-            info = self._backends.catalog.model_info(self.target)
+            info = self._backends.catalog.model_info(target)
             capabilities = info.capabilities if info is not None else None
-        return capabilities is not None and "thinking" in capabilities
+        if capabilities is None:
+            return self._provider.takes_effort(target, preferences.get("reasoning_effort", ""))
+        return "thinking" in capabilities
 
 
 class PassthroughAttempt(Attempt):

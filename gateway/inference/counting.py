@@ -13,9 +13,11 @@ from gateway.errors import UpstreamError
 from gateway.inference.attempt import Backends
 from gateway.inference.redaction import redact_error
 from gateway.serialization import dumps
+from gateway.transport import UnexpectedStatusError, Watch
 from gateway.types import NativeRequest
 
 COUNT_SECONDS = 10.0
+MAX_COUNT_BYTES = 64 * 1024
 BYTES_PER_TOKEN = 4
 """Of usual English text; other text has fewer."""
 
@@ -24,22 +26,27 @@ TOKENS_AN_IMAGE = 1500
 """About the most that providers charge for one image."""
 
 
-def count_tokens(backends: Backends, request: NativeRequest, target: Target) -> int:
-    """Ask the target's provider, or estimate where it doesn't count; raises ``GatewayError``."""
+def count_tokens(backends: Backends, request: NativeRequest, target: Target, watch: Watch) -> int:
+    """Ask the target's provider, or estimate where it doesn't count; raises ``GatewayError``.
+
+    The provider is let go when the client leaves.
+    """
     provider = backends.providers[target.provider.name]
     asked = provider.build_token_count(request, target)
     if asked is None:
         return estimate_tokens(request)
-    response = backends.upstreams[target.provider.name].fetch(asked, COUNT_SECONDS)
-    if response.status_code != 200:
-        error = provider.parse_error(
-            response.status_code, response.headers, response.content, target
-        )
-        raise redact_error(error, target.provider)
+    exchange = backends.upstreams[target.provider.name].send(asked, watch, COUNT_SECONDS)
     try:
-        return provider.parse_token_count(response.content)
+        body = exchange.read(MAX_COUNT_BYTES)
+        exchange.finish()
+        return provider.parse_token_count(body)
+    except UnexpectedStatusError as failure:
+        error = provider.parse_error(failure.status, failure.headers, failure.body, target)
+        raise redact_error(error, target.provider) from failure
     except UpstreamError as error:
         raise redact_error(error, target.provider) from error
+    finally:
+        exchange.close()
 
 
 def estimate_tokens(request: dict[str, Any]) -> int:

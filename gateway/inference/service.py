@@ -115,14 +115,14 @@ class Inference:
         journey = self._depart(self._order(route), route, start, watch, record, is_whole=False)
         return PassedAnswer(journey, record, lambda: charging.settle(record, status=200))
 
-    def count_tokens(self, request: NativeRequest, record: RequestRecord) -> int:
+    def count_tokens(self, request: NativeRequest, watch: Watch, record: RequestRecord) -> int:
         """Return how many tokens a prompt has, as its provider counts, or else an estimate.
 
         Generates nothing. Raises ``GatewayError``.
         """
         require_model(self._backends.settings, record.models, request["model"])
         target = resolve_target(self._backends.settings, request["model"])
-        return count_tokens(self._backends, request, target)
+        return count_tokens(self._backends, request, target, watch)
 
     def load_model(self, name: str, record: RequestRecord) -> None:
         """Have the model called ``name`` loaded, where its provider has to; returns once it is.

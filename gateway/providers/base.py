@@ -50,6 +50,12 @@ class Provider(Protocol):
         Asking for them may cost a request, so plain ones do without.
         """
 
+    def takes_effort(self, target: Target, effort: str) -> bool:
+        """Tell whether ``reasoning_effort`` can be asked of a model nothing else is known of.
+
+        Only where it is then honoured, or told as dropped, and never refused.
+        """
+
     def needs_fetching(self, url: str) -> bool:
         """Tell whether an image's address has to be replaced with the image, as a data URI."""
 
@@ -139,6 +145,10 @@ class ProviderDefaults:
 
     def needs_model_info(self, request: ChatRequest) -> bool:
         """Never: what a model can do is for the upstream to judge."""
+        return False
+
+    def takes_effort(self, target: Target, effort: str) -> bool:
+        """Tell that nothing is known of the model."""
         return False
 
     def build_passthrough(

@@ -5,6 +5,7 @@ Knows ``set`` and ``drop`` of a target. Must not know what any parameter means.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.config.settings import Target, TargetSettings
@@ -31,7 +32,7 @@ def build_target_request(
             request.native_headers,
             request.untranslated,
             request.native_only,
-            request.preferences,
+            _without(request.preferences, settings),
         )
     gone = tuple(
         name
@@ -41,6 +42,10 @@ def build_target_request(
     return changed, gone
 
 
+def _without(request: Mapping[str, Any], settings: TargetSettings) -> dict[str, Any]:
+    return {name: value for name, value in request.items() if name not in settings.drop}
+
+
 def _changed(request: dict[str, Any], settings: TargetSettings) -> dict[str, Any]:
-    kept = {name: value for name, value in request.items() if name not in settings.drop}
+    kept = _without(request, settings)
     return {**kept, **settings.set}

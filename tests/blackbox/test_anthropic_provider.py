@@ -10,6 +10,7 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from tests.blackbox.leaving import Patient, leave
 from tests.gateway_process import Gateway, run_gateway
 from tests.recordings import load
 from tests.upstream import Upstream, answer, replay, serve_upstream
@@ -117,6 +118,17 @@ def test_anthropics_own_client_passes_through(
     assert asked.json()["model"] == "claude-haiku-4-5"
     upstream.handler = replay(load("anthropic", "count-tokens-claude-sonnet-5"))
     assert native.messages.count_tokens(model=HAIKU, messages=HELLO).input_tokens == 20
+
+
+def test_a_client_that_leaves_while_its_tokens_are_counted(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    upstream.handler = patient = Patient()
+    asked = {"model": HAIKU, "messages": HELLO}
+    client = gateway.connect("POST", "/v1/messages/count_tokens", asked)
+    assert patient.asked.acquire(timeout=5)
+    left = leave(client)
+    assert patient.left.get(timeout=5) - left < 0.3
 
 
 def test_an_overloaded_provider_is_a_503(client: openai.OpenAI, upstream: Upstream) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.blackbox.wire import SSE, openai_event
 from tests.gateway_process import Gateway
 from tests.recordings import load
-from tests.upstream import Connection, Request, Upstream, replay
+from tests.upstream import Connection, Request, Upstream, answer, replay
 
 
 @pytest.fixture
@@ -71,3 +71,30 @@ def test_a_stream_that_fails_at_the_second_prompt_ends_with_an_error(
     stream = client.completions.create(model="openai/gpt-4o-mini", prompt=["a", "b"], stream=True)
     with pytest.raises(openai.APIError):
         list(stream)
+
+
+def test_several_prompts_over_a_model_that_completes_are_one_stream(
+    client: openai.OpenAI, upstream: Upstream
+) -> None:
+    usage = (
+        b'data: {"id":"u","object":"text_completion","created":1,"model":"m","choices":[],'
+        b'"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}\n\n'
+    )
+    recorded = load("openai", "completions-stream-plain-gpt-3-5-turbo-instruct").body
+    body = recorded.replace(b"data: [DONE]", usage + b"data: [DONE]")
+    upstream.routes["/v1/completions"] = answer(body, 200, SSE["Content-Type"])
+    events = list(
+        client.completions.create(
+            model="openai/gpt-3.5-turbo-instruct",
+            prompt=["a", "b"],
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+    )
+    texts = {0: "", 1: ""}
+    for event in events[:-1]:
+        texts[event.choices[0].index] += event.choices[0].text
+    assert texts[0] == texts[1]
+    assert texts[0].startswith("The answer is")
+    assert len({(event.id, event.created, event.model) for event in events}) == 1
+    assert [event.usage.total_tokens for event in events if event.usage] == [14]

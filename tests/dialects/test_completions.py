@@ -94,6 +94,8 @@ def test_what_a_chat_cannot_do_is_named(fields: dict[str, Any], names: tuple[str
         ({"prompt": []}, "prompt"),
         ({"prompt": ["a", 7]}, "prompt[1]"),
         ({"n": 0}, "n"),
+        ({"best_of": "x"}, "best_of"),
+        ({"best_of": [1]}, "best_of"),
         ({"echo": "yes"}, "echo"),
         ({"logprobs": -1}, "logprobs"),
         ({"stream": 1}, "stream"),

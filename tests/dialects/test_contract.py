@@ -143,7 +143,7 @@ def test_a_defect_of_ours_tells_nothing_of_itself(dialect: Any, asked: Any) -> N
 
 def test_a_note_keeps_to_the_framing(dialect: Any) -> None:
     for note in ("", "queued 3"):
-        data = dialect.encode_note(note)
+        data = dialect.encode_note(note, True)
         assert data.endswith(b"\n")
         assert data.isascii()
 

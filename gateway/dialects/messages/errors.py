@@ -23,13 +23,22 @@ _TYPES = {
     504: "timeout_error",
 }
 
+_TOO_LONG = "prompt is too long"
+
 
 def encode_error(error: GatewayError) -> Any:
     """Return ``{"type": "error", "error": {"type", "message"}}``."""
     kind = _TYPES.get(error.status)
     if kind is None:
         kind = "api_error" if error.status >= 500 else "invalid_request_error"
-    return {"type": "error", "error": {"type": kind, "message": error.message}}
+    return {"type": "error", "error": {"type": kind, "message": _word(error)}}
+
+
+def _word(error: GatewayError) -> str:
+    """Return the message; agents know by Anthropic's own words that they have to shorten."""
+    if error.code != "context_length_exceeded" or _TOO_LONG in error.message.lower():
+        return error.message
+    return f"{_TOO_LONG}: {error.message}"
 
 
 def encode_error_event(error: GatewayError) -> bytes:

@@ -20,8 +20,13 @@ _PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 _DIALECT = "messages"
 
 
-def encode_note(note: str) -> bytes:
-    """Return a ping, and the note as a comment before it."""
+def encode_note(note: str, has_begun: bool) -> bytes:
+    """Return the note as a comment, and a ping, once there was an event before it.
+
+    Clients that build a message of the events take none before ``message_start``.
+    """
+    if not has_begun:
+        return encode_comment(note or "ping")
     return (encode_comment(note) if note else b"") + _PING
 
 

@@ -24,6 +24,7 @@ from gateway.dialects.ollama.request import OllamaRequest
 from gateway.dialects.streaming import iter_encoded
 from gateway.errors import GatewayError
 from gateway.types import ChatCompletion, ChatRequest, Chunk, NativeCompletion
+from gateway.validation.tools import check_tools
 
 CONTENT_TYPE = "application/x-ndjson"
 DIALECT = "ollama_chat"
@@ -42,7 +43,8 @@ def parse_request(body: bytes, headers: Mapping[str, str]) -> OllamaRequest:
         **parameters,
     }
     if request.get("tools") is not None:
-        canonical["tools"] = read_list(request, "tools")
+        canonical["tools"] = list(map(_with_type, read_list(request, "tools")))
+        check_tools(canonical)
     return OllamaRequest(canonical, DIALECT, request, untranslated)
 
 
@@ -61,7 +63,7 @@ def iter_frames(batches: Iterator[list[Chunk]], request: ChatRequest) -> Iterato
     yield writer.end()
 
 
-def encode_note(note: str) -> bytes:
+def encode_note(note: str, has_begun: bool) -> bytes:
     """See ``ChatDialect.encode_note``: lines have no comments, but may say nothing."""
     return _NOTHING_YET
 
@@ -69,6 +71,11 @@ def encode_note(note: str) -> bytes:
 def encode_error(error: GatewayError) -> Any:
     """See ``ChatDialect.encode_error``."""
     return {"error": error.message}
+
+
+def _with_type(tool: Any) -> Any:
+    """Return a tool with the type that Ollama takes for granted."""
+    return {"type": "function", **tool} if isinstance(tool, dict) else tool
 
 
 def _started(request: ChatRequest) -> int:

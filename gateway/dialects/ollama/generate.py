@@ -64,7 +64,7 @@ def iter_frames(batches: Iterator[list[Chunk]], request: ChatRequest) -> Iterato
     yield writer.end()
 
 
-def encode_note(note: str) -> bytes:
+def encode_note(note: str, has_begun: bool) -> bytes:
     """See ``ChatDialect.encode_note``: lines have no comments, but may say nothing."""
     return _NOTHING_YET
 

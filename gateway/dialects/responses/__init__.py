@@ -47,7 +47,7 @@ def iter_frames(batches: Iterator[list[Chunk]], request: ChatRequest) -> Iterato
     yield writer.end()
 
 
-def encode_note(note: str) -> bytes:
+def encode_note(note: str, has_begun: bool) -> bytes:
     """See ``ChatDialect.encode_note``."""
     return encode_comment(note) if note else PING
 

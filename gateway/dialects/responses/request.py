@@ -37,7 +37,7 @@ _OF_THE_ANSWER = frozenset(
 )
 """What says how the answer looks, or holds only for hosted tools, of which a chat has none."""
 
-_LOST = ("context_management", "image", "access_programs")
+_LOST = ("context_management", "image", "access_programs", "client_metadata")
 _NATIVE_ONLY = ("prompt",)
 _NOT_OURS = {
     "conversation": "Conversations are not kept here: send the earlier items in 'input'.",

@@ -76,9 +76,9 @@ class StoringResponses:
         yield from iter_encoded(batches, writer.encode, writer.encode_error)
         yield writer.end()
 
-    def encode_note(self, note: str) -> bytes:
+    def encode_note(self, note: str, has_begun: bool) -> bytes:
         """See ``ChatDialect.encode_note``."""
-        return encode_note(note)
+        return encode_note(note, has_begun)
 
     def encode_error(self, error: GatewayError) -> Any:
         """See ``ChatDialect.encode_error``."""

@@ -14,6 +14,7 @@ from gateway.providers.bedrock.chat import BedrockChat
 from gateway.providers.bedrock.counting import build_token_count, parse_token_count
 from gateway.providers.bedrock.embeddings import BedrockEmbeddings, build_embeddings
 from gateway.providers.bedrock.errors import parse_error
+from gateway.providers.bedrock.families import find_family
 from gateway.providers.bedrock.models import build_model_list, has_model_list, parse_model_list
 from gateway.providers.bedrock.request import build_chat
 from gateway.providers.bedrock.signing import build_signer
@@ -37,6 +38,10 @@ class Bedrock(ProviderDefaults):
     def build_signer(self, settings: ProviderSettings) -> Signer | None:
         """Return what signs requests; raises ``ConfigurationError`` where botocore is missing."""
         return build_signer(settings)
+
+    def takes_effort(self, target: Target, effort: str) -> bool:
+        """Tell whether the model is of a family that reasons."""
+        return find_family(target.model).reasoning != "none"
 
     def needs_fetching(self, url: str) -> bool:
         """Tell whether an image is only linked to: Converse takes images as bytes."""

@@ -14,7 +14,7 @@ from gateway.providers.cohere.chat import CohereChat
 from gateway.providers.cohere.embeddings import CohereEmbeddings, build_embeddings
 from gateway.providers.cohere.errors import parse_error
 from gateway.providers.cohere.models import build_model_list, parse_model_list
-from gateway.providers.cohere.request import build_chat
+from gateway.providers.cohere.request import build_chat, does_think
 from gateway.types import (
     ChatRequest,
     EmbeddingsRequest,
@@ -32,6 +32,10 @@ class Cohere(ProviderDefaults):
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the ``Authorization`` header, if there is a key."""
         return {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+    def takes_effort(self, target: Target, effort: str) -> bool:
+        """Tell whether the model is known to think."""
+        return does_think(target)
 
     def build_chat(
         self, request: ChatRequest, target: Target, info: ModelInfo | None

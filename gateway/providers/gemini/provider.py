@@ -16,6 +16,7 @@ from gateway.providers.gemini.chat import GeminiChat
 from gateway.providers.gemini.counting import build_token_count, parse_token_count
 from gateway.providers.gemini.embeddings import GeminiEmbeddings, build_embeddings
 from gateway.providers.gemini.errors import parse_error
+from gateway.providers.gemini.generations import generation_of
 from gateway.providers.gemini.models import build_model_list, find_model, parse_model_list
 from gateway.providers.gemini.paths import GEMINI_API, VERTEX_AI, Door
 from gateway.providers.gemini.request import build_chat
@@ -42,6 +43,10 @@ class Gemini(ProviderDefaults):
         if api_key.startswith(_TOKEN):
             return {"Authorization": api_key}
         return {"x-goog-api-key": api_key}
+
+    def takes_effort(self, target: Target, effort: str) -> bool:
+        """Tell whether the model is of a generation that thinks."""
+        return generation_of(target.model).thinks
 
     def needs_fetching(self, url: str) -> bool:
         """Tell whether an image's address is one that Google doesn't read by itself."""

@@ -18,6 +18,9 @@ _NAME = re.compile(r"(?:ft:)?(?:gpt-(?P<version>\d+(?:\.\d+)?)|o\d)(?P<variant>.
 _RESPONSES_ONLY = re.compile(r"-(?:pro|codex|deep-research)\b")
 """Variants that chat completions don't serve."""
 
+COMMON_EFFORTS = ("low", "medium", "high")
+"""What every model that reasons takes; which takes more differs from model to model."""
+
 _UNKNOWN_PATH = (404, 405, 501)
 _ABOUT_THE_MODEL = re.compile(r"model|deployment", re.IGNORECASE)
 _ONLY_RESPONSES = re.compile(

@@ -19,7 +19,13 @@ from gateway.errors import GatewayError, InvalidRequestError, UpstreamError
 from gateway.kinds import Quirks
 from gateway.providers.base import ProviderDefaults
 from gateway.providers.openai import completions
-from gateway.providers.openai.apis import find_other_api, has_apis, is_asked_by_responses
+from gateway.providers.openai.apis import (
+    COMMON_EFFORTS,
+    does_reason,
+    find_other_api,
+    has_apis,
+    is_asked_by_responses,
+)
 from gateway.providers.openai.errors import parse_error
 from gateway.providers.openai.request import (
     adapt_messages,
@@ -105,6 +111,10 @@ class OpenAI(ProviderDefaults):
         if dialect == completions.DIALECT:
             return completions.completes_prompts(target)
         return dialect == "responses" and has_apis(target) and target.api != "chat"
+
+    def takes_effort(self, target: Target, effort: str) -> bool:
+        """Tell whether the model reasons, and ``effort`` is one that all such models take."""
+        return effort in COMMON_EFFORTS and does_reason(target.model)
 
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the ``Authorization`` header, if there is a key."""

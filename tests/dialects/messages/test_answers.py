@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from gateway.chunks import gather
 from gateway.dialects import messages
-from gateway.errors import GatewayError, RateLimitError, UpstreamError
+from gateway.errors import GatewayError, InvalidRequestError, RateLimitError, UpstreamError
 
 EVENTS: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 USAGE = {
@@ -197,6 +197,19 @@ def test_errors_have_anthropics_types() -> None:
     }
 
 
+def test_agents_are_told_in_anthropics_words_that_a_prompt_is_too_long() -> None:
+    said = "The model's context is 8192 tokens."
+    for message in (said, f"prompt is too long: {said}"):
+        error = InvalidRequestError(message, code="context_length_exceeded")
+        told = messages.encode_error(error)["error"]
+        assert told["message"] == f"prompt is too long: {said}"
+
+
 def test_a_ping_is_an_event_and_tells_of_the_queue_in_a_comment() -> None:
-    assert messages.encode_note("") == b'event: ping\ndata: {"type":"ping"}\n\n'
-    assert messages.encode_note("queued 3").startswith(b": queued 3\n\n")
+    assert messages.encode_note("", True) == b'event: ping\ndata: {"type":"ping"}\n\n'
+    assert messages.encode_note("queued 3", True).startswith(b": queued 3\n\n")
+
+
+def test_no_event_comes_before_the_message_starts() -> None:
+    assert messages.encode_note("", False) == b": ping\n\n"
+    assert messages.encode_note("queued 3", False) == b": queued 3\n\n"

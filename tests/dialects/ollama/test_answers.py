@@ -122,7 +122,7 @@ def test_arguments_that_are_no_object_are_a_failure() -> None:
 
 @pytest.mark.parametrize(("module", "answer"), [(chat, ChatResponse), (generate, GenerateResponse)])
 def test_a_ping_is_a_line_that_says_nothing(module: Any, answer: Any) -> None:
-    (line,) = lines([module.encode_note("queued 3")])
+    (line,) = lines([module.encode_note("queued 3", True)])
     assert answer(**line).done is False
 
 

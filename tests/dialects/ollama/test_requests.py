@@ -73,6 +73,11 @@ def test_think_becomes_an_effort(think: Any, effort: str) -> None:
     assert parse(model="m", messages=HELLO, think=think)["reasoning_effort"] == effort
 
 
+def test_a_tool_is_a_function_unless_it_says_otherwise() -> None:
+    (tool,) = parse(model="m", messages=HELLO, tools=[{"function": {"name": "f"}}])["tools"]
+    assert tool == {"type": "function", "function": {"name": "f"}}
+
+
 def test_images_become_parts() -> None:
     assert messages({"role": "user", "content": "what?", "images": [PNG]}) == [
         {
@@ -130,6 +135,8 @@ def test_what_changes_the_prompt_is_for_ollama_alone() -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
+        ({"model": "m", "messages": HELLO, "tools": [1]}, "tools[0]"),
+        ({"model": "m", "messages": HELLO, "tools": [{}]}, "tools[0].function"),
         ({"messages": HELLO}, "model"),
         ({"model": 7, "messages": HELLO}, "model"),
         ({"model": "m", "messages": "hi"}, "messages"),

@@ -241,6 +241,7 @@ def test_what_only_openai_has_is_named(fields: dict[str, Any], names: tuple[str,
         ({"truncation": "auto"}, "truncation"),
         ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),
         ({"context_management": [{"type": "compaction"}]}, "context_management"),
+        ({"client_metadata": {"session": "s"}}, "client_metadata"),
     ],
 )
 def test_what_a_chat_can_do_without_is_told(fields: dict[str, Any], name: str) -> None:
