@@ -78,15 +78,24 @@ def measure_whole(bench: Bench, provider: str = "ollama", target: float | None =
 
 
 def measure_stream(
-    bench: Bench, provider: str = "ollama", target: float = 20, path: str = Load.path
+    bench: Bench,
+    provider: str = "ollama",
+    target: float = 20,
+    path: str = Load.path,
+    tokens: int = 100,
 ) -> Figure:
-    """CPU time of a frame when 100 tokens come at once; 16 clients."""
-    load = Load(clients=16, requests=1600, model="mock-n100", stream=True, path=path)
+    """CPU time of a frame when all ``tokens`` come at once; 16 clients.
+
+    Each frame bears its part of what a request costs, however short the answer.
+    """
+    model = f"mock-n{tokens}"
+    load = Load(clients=16, requests=160_000 // tokens, model=model, stream=True, path=path)
     with bench.start_gateway() as (gateway, _):
-        ours = bench.measure(gateway, load.of_model(f"{provider}/mock-n100"))
+        ours = bench.measure(gateway, load.of_model(f"{provider}/{model}"))
     nginx = bench.measure(bench.nginx, load)
+    length = "fast" if tokens == 100 else f"{tokens}-token"
     return Figure(
-        f"frame of a fast stream{_CLIENTS[path]} over {provider}",
+        f"frame of a {length} stream{_CLIENTS[path]} over {provider}",
         "us CPU",
         _microseconds_a_frame(ours),
         target,
@@ -171,6 +180,7 @@ def openai(bench: Bench) -> Iterator[Figure]:
 def providers(bench: Bench) -> Iterator[Figure]:
     """Streams of 100 tokens that come at once: OpenAI, Anthropic, Gemini; Messages over Ollama."""
     yield measure_stream(bench, "openai", target=12)
+    yield measure_stream(bench, "openai", target=12, tokens=1000)
     yield measure_stream(bench, "anthropic", target=30)
     yield measure_stream(bench, "gemini", target=30)
     yield measure_stream(bench, "ollama", target=30, path="/v1/messages")
