@@ -97,6 +97,22 @@ def test_no_provider_leaves_out_in_silence_what_would_change_an_answer() -> None
     assert silent == {"`user`"}
 
 
+def test_the_readme_says_the_same_of_providers_as_their_code() -> None:
+    abilities = runpy.run_path(str(ROOT / "docs" / "abilities.py"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.split("\n## What works with which provider", 1)[1].split("\n## ", 1)[0]
+    told = {}
+    for row in re.findall(r"^\| (`.*) \|$", section, re.MULTILINE):
+        kinds, chats, natively, _ = (cell.strip() for cell in row.split("|"))
+        told.update(dict.fromkeys(re.findall(r"`([\w-]+)`", kinds), (chats, natively)))
+    assert set(abilities["own_kinds"]()) <= set(told)
+    for kind in abilities["own_kinds"]():
+        found = abilities["find_abilities"](kind)
+        has_embeddings = found["embeddings"] == abilities["YES"]
+        spoken = found["passed on natively"].replace(abilities["NO"], "")
+        assert told[kind] == ("chats, embeddings" if has_embeddings else "chats", spoken), kind
+
+
 def test_the_example_copied_as_it_is_changes_nothing(tmp_path: Path) -> None:
     bare = load_settings({"AI_PROVIDER": "demo"}, tmp_path)
     (tmp_path / ".env").write_text(EXAMPLE, encoding="utf-8")
