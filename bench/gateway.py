@@ -18,7 +18,9 @@ ADMIN_KEY = "bench-admin-0123456789abcdef"
 CONFIGURATION = """\
 providers:
   ollama: {{kind: ollama, base_url: "http://127.0.0.1:{port}"}}
-  openai: {{kind: openai, base_url: "http://127.0.0.1:{port}/v1", api_key: "bench-upstream-key"}}
+  openai: {{kind: openai, base_url: "http://127.0.0.1:{port}/v1", api_key: "bench-upstream"}}
+  anthropic: {{kind: anthropic, base_url: "http://127.0.0.1:{port}", api_key: "bench-upstream"}}
+  gemini: {{kind: gemini, base_url: "http://127.0.0.1:{port}/v1beta", api_key: "bench-upstream"}}
   lined: {{kind: ollama, base_url: "http://127.0.0.1:{port}", max_concurrency: 1000}}
   down: {{kind: ollama, base_url: "http://127.0.0.1:{port}/down"}}
 models:

@@ -21,7 +21,8 @@ class Load:
     """What to ask, how often in all, by how many clients at once.
 
     ``content_bytes`` is the length of each message's content; ``distinct``: no two requests
-    are the same. ``key`` is what the clients show.
+    are the same. ``key`` is what the clients show; ``path`` is that of OpenAI's chats, or of
+    Anthropic's Messages.
     """
 
     clients: int
@@ -32,6 +33,7 @@ class Load:
     content_bytes: int = 20
     distinct: bool = False
     key: str = KEY
+    path: str = "/v1/chat/completions"
 
     def scaled(self, factor: float) -> Load:
         """Return the same load with ``factor`` times the requests, at least one a client."""
@@ -63,7 +65,7 @@ def run_load(server: Server, load: Load) -> Outcome:
 
     Raises MeasurementError unless every answer came and was whole.
     """
-    command = [str(LOAD_GENERATOR), "-url", server.url("/v1/chat/completions"), "-key", load.key]
+    command = [str(LOAD_GENERATOR), "-url", server.url(load.path), "-key", load.key]
     command += ["-model", load.model, "-c", str(load.clients), "-n", str(load.requests)]
     command += ["-messages", str(load.messages), "-bytes", str(load.content_bytes)]
     command += [f"-stream={str(load.stream).lower()}", f"-distinct={str(load.distinct).lower()}"]

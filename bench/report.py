@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.scenarios import Figure
 
-COLUMNS = "{:<45}{:>9}{:>9}{:>9}{:>9}{:>9}  {}"
+COLUMNS = "{:<52}{:>9}{:>9}{:>9}{:>9}{:>9}  {}"
 
 
 def describe_machine() -> str:

@@ -17,6 +17,10 @@ WARM_UP = 0.1
 """Part of a load that is asked before it is measured."""
 
 
+_CLIENTS = {Load.path: "", "/v1/messages": " of Messages"}
+"""What figures call clients, by the path they ask."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """One measured value; lower is better. ``target``: what it should reach; None: for information.
@@ -73,14 +77,25 @@ def measure_whole(bench: Bench, provider: str = "ollama", target: float | None =
     )
 
 
-def measure_stream(bench: Bench, provider: str = "ollama", target: float | None = 20) -> Figure:
-    """CPU time of a frame when 100 tokens come at once; 16 clients."""
-    load = Load(clients=16, requests=1600, model="mock-n100", stream=True)
+def measure_stream(
+    bench: Bench,
+    provider: str = "ollama",
+    target: float = 20,
+    path: str = Load.path,
+    tokens: int = 100,
+) -> Figure:
+    """CPU time of a frame when all ``tokens`` come at once; 16 clients.
+
+    Each frame bears its part of what a request costs, however short the answer.
+    """
+    model = f"mock-n{tokens}"
+    load = Load(clients=16, requests=160_000 // tokens, model=model, stream=True, path=path)
     with bench.start_gateway() as (gateway, _):
-        ours = bench.measure(gateway, load.of_model(f"{provider}/mock-n100"))
+        ours = bench.measure(gateway, load.of_model(f"{provider}/{model}"))
     nginx = bench.measure(bench.nginx, load)
+    length = "fast" if tokens == 100 else f"{tokens}-token"
     return Figure(
-        f"frame of a fast stream over {provider}",
+        f"frame of a {length} stream{_CLIENTS[path]} over {provider}",
         "us CPU",
         _microseconds_a_frame(ours),
         target,
@@ -158,9 +173,18 @@ def large(bench: Bench) -> Iterator[Figure]:
 
 
 def openai(bench: Bench) -> Iterator[Figure]:
-    """The same as whole and stream over a provider of kind openai, for information."""
+    """The same as whole over a provider of kind openai, for information."""
     yield measure_whole(bench, "openai", target=None)
-    yield measure_stream(bench, "openai", target=None)
+
+
+def providers(bench: Bench) -> Iterator[Figure]:
+    """Streams of 100 tokens that come at once: OpenAI, Anthropic, Gemini; Messages over Ollama."""
+    yield measure_stream(bench, "openai", target=12)
+    yield measure_stream(bench, "openai", target=12, tokens=1000)
+    yield measure_stream(bench, "anthropic", target=30)
+    yield measure_stream(bench, "gemini", target=30)
+    yield measure_stream(bench, "ollama", target=30, path="/v1/messages")
+    yield measure_stream(bench, "anthropic", target=30, path="/v1/messages")
 
 
 def resilience(bench: Bench) -> Iterator[Figure]:
@@ -204,5 +228,16 @@ def accounts(bench: Bench) -> Iterator[Figure]:
 
 SCENARIOS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     scenario.__name__: scenario
-    for scenario in (whole, stream, live, latency, idle, large, openai, resilience, accounts)
+    for scenario in (
+        whole,
+        stream,
+        live,
+        latency,
+        idle,
+        large,
+        openai,
+        providers,
+        resilience,
+        accounts,
+    )
 }

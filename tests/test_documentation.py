@@ -38,6 +38,7 @@ from gateway.config.settings import (
     TargetSettings,
     Timeouts,
 )
+from gateway.kinds import DEMO_KIND, KINDS
 
 ROOT = Path(__file__).parents[1]
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
@@ -82,10 +83,34 @@ def test_the_example_has_every_variable_with_its_default() -> None:
     assert dict(found) == {v.name: v.default for v in VARIABLES}
 
 
-@pytest.mark.parametrize("name", [".env.example", "docs/configuration.md"])
+@pytest.mark.parametrize("name", [".env.example", "docs/configuration.md", "docs/providers.md"])
 def test_what_is_generated_from_the_kinds_of_provider_is_up_to_date(name: str) -> None:
     generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))["generate"]
     assert generate(name) == (ROOT / name).read_text(encoding="utf-8"), "python docs/generate.py"
+
+
+def test_no_provider_leaves_out_in_silence_what_would_change_an_answer() -> None:
+    abilities = runpy.run_path(str(ROOT / "docs" / "abilities.py"))
+    kinds = [kind for kind in KINDS if kind != DEMO_KIND]
+    found = abilities["find_all"](kinds)
+    silent = {name for name, outcomes in found.items() if abilities["LEFT_OUT"] in outcomes}
+    assert silent == {"`user`"}
+
+
+def test_the_readme_says_the_same_of_providers_as_their_code() -> None:
+    abilities = runpy.run_path(str(ROOT / "docs" / "abilities.py"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.split("\n## What works with which provider", 1)[1].split("\n## ", 1)[0]
+    told = {}
+    for row in re.findall(r"^\| (`.*) \|$", section, re.MULTILINE):
+        kinds, chats, natively, _ = (cell.strip() for cell in row.split("|"))
+        told.update(dict.fromkeys(re.findall(r"`([\w-]+)`", kinds), (chats, natively)))
+    assert set(abilities["own_kinds"]()) <= set(told)
+    for kind in abilities["own_kinds"]():
+        found = abilities["find_abilities"](kind)
+        has_embeddings = found["embeddings"] == abilities["YES"]
+        spoken = found["passed on natively"].replace(abilities["NO"], "")
+        assert told[kind] == ("chats, embeddings" if has_embeddings else "chats", spoken), kind
 
 
 def test_the_example_copied_as_it_is_changes_nothing(tmp_path: Path) -> None:

@@ -9,13 +9,27 @@ import (
 	"time"
 )
 
-var (
-	data         = []byte("data:")
-	done         = []byte("[DONE]")
-	choices      = []byte(`"choices"`)
-	contents     = [][]byte{[]byte(`"content":"t`), []byte(`"content": "t`)}
-	finishReason = [][]byte{[]byte(`"finish_reason":"`), []byte(`"finish_reason": "`)}
-)
+var data = []byte("data:")
+
+// format is by what an answer of an API is known to be whole, and its tokens to be tokens.
+type format struct {
+	whole, done        []byte
+	contents, finished [][]byte
+}
+
+var chats = format{
+	whole:    []byte(`"choices"`),
+	done:     []byte("[DONE]"),
+	contents: [][]byte{[]byte(`"content":"t`), []byte(`"content": "t`)},
+	finished: [][]byte{[]byte(`"finish_reason":"`), []byte(`"finish_reason": "`)},
+}
+
+var messages = format{
+	whole:    []byte(`"content"`),
+	done:     []byte(`"message_stop"`),
+	contents: [][]byte{[]byte(`"text":"t`)},
+	finished: [][]byte{[]byte(`"stop_reason":"`)},
+}
 
 // answer is what came of one request; failure is empty when the answer was whole.
 type answer struct {
@@ -44,22 +58,26 @@ func ask(client *http.Client, l load, body []byte) answer {
 		text, _ := io.ReadAll(io.LimitReader(response.Body, 300))
 		return answer{failure: fmt.Sprintf("status %d: %s", response.StatusCode, text)}
 	}
-	if l.stream {
-		return readStream(response.Body, start)
+	api := chats
+	if l.isMessages() {
+		api = messages
 	}
-	return readWhole(response.Body, start)
+	if l.stream {
+		return api.readStream(response.Body, start)
+	}
+	return api.readWhole(response.Body, start)
 }
 
-func readWhole(body io.Reader, start time.Time) answer {
+func (f format) readWhole(body io.Reader, start time.Time) answer {
 	text, err := io.ReadAll(body)
-	if err != nil || !bytes.Contains(text, choices) {
+	if err != nil || !bytes.Contains(text, f.whole) {
 		return answer{failure: "body"}
 	}
 	elapsed := time.Since(start)
 	return answer{first: elapsed, whole: elapsed}
 }
 
-func readStream(body io.Reader, start time.Time) answer {
+func (f format) readStream(body io.Reader, start time.Time) answer {
 	var a answer
 	var last time.Time
 	finished, ended := false, false
@@ -69,7 +87,7 @@ func readStream(body io.Reader, start time.Time) answer {
 		if bytes.HasPrefix(line, data) {
 			now := time.Now()
 			a.frames++
-			if containsAny(line, contents) {
+			if containsAny(line, f.contents) {
 				if last.IsZero() {
 					a.first = now.Sub(start)
 				} else {
@@ -77,8 +95,8 @@ func readStream(body io.Reader, start time.Time) answer {
 				}
 				last = now
 			}
-			finished = finished || containsAny(line, finishReason)
-			ended = ended || bytes.Contains(line, done)
+			finished = finished || containsAny(line, f.finished)
+			ended = ended || bytes.Contains(line, f.done)
 		}
 		if err != nil {
 			break

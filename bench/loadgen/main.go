@@ -1,10 +1,11 @@
-// loadgen puts a bounded load on one OpenAI-compatible chat endpoint on this
-// machine and prints one JSON line of figures.
+// loadgen puts a bounded load on one chat endpoint on this machine and prints one JSON
+// line of figures. It reads answers of OpenAI's chats, and of Anthropic's Messages where
+// the path ends with /messages.
 //
 //	loadgen -url http://127.0.0.1:8080/v1/chat/completions -model mock-n50 -c 32 -n 2000 -stream
 //
 // Times are in milliseconds. An answer counts as ok only if it is whole: status
-// 200 and choices, and for a stream a finish_reason and [DONE] as well. A gap is
+// 200 and choices (content), and for a stream the reason of its end and its end mark as well. A gap is
 // the time between two frames with content; frames are all lines of 'data:'.
 package main
 
@@ -49,6 +50,10 @@ func parseFlags() load {
 	return l
 }
 
+func (l load) isMessages() bool {
+	return strings.HasSuffix(l.url, "/messages")
+}
+
 // body is that of a request; with a number its last message begins with it.
 func (l load) body(number int64) []byte {
 	roles := []string{"user", "assistant"}
@@ -62,7 +67,11 @@ func (l load) body(number int64) []byte {
 		last := messages[len(messages)-1]
 		last["content"] = fmt.Sprintf("%d %s", number, last["content"])
 	}
-	body, _ := json.Marshal(map[string]any{"model": l.model, "stream": l.stream, "messages": messages})
+	fields := map[string]any{"model": l.model, "stream": l.stream, "messages": messages}
+	if l.isMessages() {
+		fields["max_tokens"] = 4096
+	}
+	body, _ := json.Marshal(fields)
 	return body
 }
 

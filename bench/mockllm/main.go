@@ -1,5 +1,5 @@
-// mockllm is an upstream that answers at once: an OpenAI and an Ollama server
-// in one process, fast enough not to be what a benchmark of a gateway measures.
+// mockllm is an upstream that answers at once: an OpenAI, an Ollama, an Anthropic and a
+// Gemini server in one process, fast enough not to be what a benchmark of a gateway measures.
 //
 // The shape of an answer is in the model's name, so a client needs no setup:
 //
@@ -10,6 +10,8 @@
 //
 // OpenAI: POST /v1/chat/completions, GET /v1/models.
 // Ollama: POST /api/chat, /api/show, GET /api/tags, /api/version.
+// Anthropic: POST /v1/messages.
+// Gemini: POST /v1beta/models/MODEL:generateContent and :streamGenerateContent.
 // Under /down/ everything is answered with 503.
 package main
 
@@ -157,6 +159,8 @@ func main() {
 	flag.Parse()
 	http.HandleFunc("/v1/chat/completions", chat(openaiChat))
 	http.HandleFunc("/v1/models", fixed(`{"object":"list","data":[{"id":"mock","object":"model","created":1700000000,"owned_by":"mock"}]}`))
+	http.HandleFunc("/v1/messages", chat(anthropicMessages))
+	http.HandleFunc("/v1beta/models/", geminiContent)
 	http.HandleFunc("/api/chat", chat(ollamaChat))
 	http.HandleFunc("/api/tags", fixed(`{"models":[{"name":"mock:latest","model":"mock:latest","modified_at":"2026-01-01T00:00:00Z","size":1,"digest":"0","details":{"family":"mock"}}]}`))
 	http.HandleFunc("/api/show", fixed(`{"details":{"family":"mock"},"model_info":{"general.architecture":"mock","mock.context_length":1048576},"capabilities":["completion","tools","thinking","vision"]}`))

@@ -122,7 +122,10 @@ class Provider(Protocol):
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, target: Target
     ) -> GatewayError:
-        """Map an answer that isn't a success. Never raises; the caller redacts secrets."""
+        """Map an answer that isn't a success. Never raises; the caller redacts secrets.
+
+        The error's ``upstream_status`` is ``status``, for retries and breakers go by it.
+        """
 
 
 class ProviderDefaults:
