@@ -28,7 +28,7 @@ CHATS = [
     (each, name)
     for each in PROVIDERS
     for name in names(each)
-    if not name.startswith("responses-") and (each, name) not in FAILED
+    if not name.startswith(("responses-", "completions-")) and (each, name) not in FAILED
 ]
 STREAMS = [(each, name) for each, name in CHATS if "stream-" in name]
 WHOLE = [(each, name) for each, name in CHATS if "whole-" in name]
