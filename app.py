@@ -96,7 +96,6 @@ _BLUEPRINTS = (
 )
 
 CACHE_NAME = "gateway.cache"
-RESPONSES_NAME = "responses.db"
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -155,7 +154,7 @@ class Parts:
         database = Database(settings.database_url)
         self._accounts = Accounts(load_key_ring(settings), database, state, interrupt_labelled)
         _prepare(database)
-        self._stored_responses = StoredResponses(settings.data_directory / RESPONSES_NAME)
+        self._stored_responses = StoredResponses(database)
         self._breakers = Breakers(state)
         self._lines = Lines(state)
         self._prices = Prices()

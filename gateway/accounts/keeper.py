@@ -20,6 +20,8 @@ from gateway.accounts import usage_tables as tables
 from gateway.accounts.booking import HOUR
 from gateway.accounts.ledger import Ledger
 from gateway.accounts.periods import DAY
+from gateway.accounts.stored_responses import PRUNED_AT_ONCE as _RESPONSES_AT_ONCE
+from gateway.accounts.stored_responses import prune_responses
 from gateway.errors import GatewayError
 
 Post = Callable[[str, bytes], bool]
@@ -45,6 +47,7 @@ class Keeper:
     """Does the work for ``ledger`` every now and then, from ``start`` on until it is gone.
 
     Single requests are kept for ``retention_days``, sums by hour, too; by day for ever.
+    Stored responses have ends of their own.
     """
 
     def __init__(
@@ -88,6 +91,8 @@ class Keeper:
             return connection.execute(_PRUNE, values).rowcount
 
         while self._ledger.database.write(prune) == _PRUNED_AT_ONCE:
+            time.sleep(0.05)
+        while self._ledger.database.write(prune_responses) == _RESPONSES_AT_ONCE:
             time.sleep(0.05)
         self._ledger.database.write(lambda connection: _prune_hours(connection, before))
 

@@ -1,7 +1,8 @@
 """The database's schema: made, or brought up to date, by one process while the others wait.
 
-Knows the migrations. Must not know what the tables are for. A new database gets all
-tables at once, as ``metadata`` has them; alembic is imported only to upgrade an older one.
+Knows the migrations, and every module with tables. Must not know what the tables are
+for. A new database gets all tables at once, as ``metadata`` has them; alembic is imported
+only to upgrade an older one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+# Their tables are in ``metadata`` as soon as they are imported.
+from gateway.accounts import response_tables, usage_tables  # noqa: F401
 from gateway.accounts.engines import WRITES, build_engine, is_sqlite, make_file
 from gateway.accounts.tables import metadata, store_version
 from gateway.errors import ConfigurationError

@@ -29,6 +29,9 @@ metadata = MetaData(
     }
 )
 
+ROWS_AT_ONCE = "rows_at_once"
+"""The key in a table's ``info``: how many of its rows a copy holds in memory, if they are large."""
+
 
 def _limits() -> list[Column[object]]:
     """Return the columns of ``Limits``; amounts of money are exact as texts."""

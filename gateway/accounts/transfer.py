@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table, func, inspect, select, text
 
 from gateway.accounts.engines import WRITES, build_engine, is_sqlite
 from gateway.accounts.schema import head_revision, prepare_schema, read_revision
-from gateway.accounts.tables import metadata, store_version
+from gateway.accounts.tables import ROWS_AT_ONCE, metadata, store_version
 from gateway.config.settings import SQLITE_PREFIX
 from gateway.errors import ConfigurationError
 
@@ -102,9 +102,9 @@ def _require_empty(target: Connection) -> None:
 
 
 def _copy_table(source: Connection, target: Connection, table: Table) -> int:
-    count = 0
-    found = source.execution_options(yield_per=_ROWS_AT_ONCE).execute(select(table))
-    for rows in found.mappings().partitions(_ROWS_AT_ONCE):
+    count, at_once = 0, table.info.get(ROWS_AT_ONCE, _ROWS_AT_ONCE)
+    found = source.execution_options(yield_per=at_once).execute(select(table))
+    for rows in found.mappings().partitions(at_once):
         target.execute(table.insert(), [dict(row) for row in rows])
         count += len(rows)
     if target.dialect.name == "postgresql":

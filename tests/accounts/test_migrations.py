@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +22,7 @@ from gateway.accounts.schema import (
 )
 from gateway.accounts.tables import metadata
 from gateway.errors import ConfigurationError
+from tests.gateway_process import ROOT
 
 REVISIONS = sorted(path.name[1:5] for path in (MIGRATIONS / "versions").glob("v*.py"))
 
@@ -92,6 +95,25 @@ def test_an_earlier_schema_is_upgraded_with_its_data(database_url: str, revision
         database.close()
     with connected(database_url) as connection:
         assert compare(connection) == []
+
+
+def test_the_tables_that_a_command_left_out_are_made(database_url: str) -> None:
+    build(database_url, "0002")
+    with connected(database_url) as connection:
+        for name in ("usage_requests", "usage_sums", "budget_warnings"):
+            connection.execute(text(f"DROP TABLE {name}"))
+    prepare_schema(database_url)
+    with connected(database_url) as connection:
+        assert compare(connection) == []
+
+
+@pytest.mark.parametrize("module", ["database", "schema", "transfer"])
+def test_whoever_makes_the_schema_knows_all_tables(module: str) -> None:
+    code = (
+        f"import gateway.accounts.{module}, gateway.accounts.tables as t; print(*t.metadata.tables)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    assert set(run.stdout.decode().split()) == set(metadata.tables)
 
 
 def test_the_schema_of_a_newer_gateway_stops_the_start(database_url: str) -> None:
