@@ -13,15 +13,15 @@ from functools import cache
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from gateway.accounts.admin_key import ADMIN_KEY_NAME, ensure_admin_key
-from gateway.accounts.admission import Admissions
-from gateway.accounts.database import Database, StoreUnavailableError
-from gateway.accounts.keeper import Keeper
-from gateway.accounts.keys import KeyRing
-from gateway.accounts.ledger import Ledger
-from gateway.accounts.prices import Prices
-from gateway.accounts.service import Accounts
-from gateway.accounts.stored_responses import StoredResponses
+from gateway.accounts.keys.admin_key import ADMIN_KEY_NAME, ensure_admin_key
+from gateway.accounts.keys.keys import KeyRing
+from gateway.accounts.keys.service import Accounts
+from gateway.accounts.ledger.keeper import Keeper
+from gateway.accounts.ledger.ledger import Ledger
+from gateway.accounts.limits.admission import Admissions
+from gateway.accounts.prices.prices import Prices
+from gateway.accounts.responses.stored_responses import StoredResponses
+from gateway.accounts.store.database import Database, StoreUnavailableError
 from gateway.api import (
     admin,
     admin_keys,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.accounts.database import Database
-from gateway.accounts.schema import head_revision
-from gateway.accounts.stored_responses import StoredResponses
-from gateway.accounts.tables import metadata
+from gateway.accounts.responses.stored_responses import StoredResponses
+from gateway.accounts.store.database import Database
+from gateway.accounts.store.schema import head_revision
+from gateway.accounts.store.tables import metadata
 from tests.commands.conftest import Gateway
 from tests.postgresql import postgresql_server, postgresql_url
 
