@@ -22,6 +22,7 @@ from gateway.accounts.limits.admission import Admissions
 from gateway.accounts.prices.prices import Prices
 from gateway.accounts.responses.stored_responses import StoredResponses
 from gateway.accounts.store.database import Database, StoreUnavailableError
+from gateway.accounts.store.probe import Probe
 from gateway.api import (
     admin,
     admin_keys,
@@ -155,6 +156,7 @@ class Parts:
         self._accounts = Accounts(load_key_ring(settings), database, state, interrupt_labelled)
         _prepare(database)
         self._stored_responses = StoredResponses(database)
+        self._database_probe = Probe(database)
         self._breakers = Breakers(state)
         self._lines = Lines(state)
         self._prices = Prices()
@@ -192,6 +194,7 @@ class Parts:
             Targets(settings, backends.catalog, self._breakers, self._lines, counted),
             charging,
             self._stored_responses,
+            self._database_probe,
         )
 
     def _keep_upstreams(self, upstreams: Mapping[str, Upstream]) -> None:

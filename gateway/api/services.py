@@ -13,6 +13,7 @@ from flask import current_app, g
 
 from gateway.accounts.keys.service import Accounts
 from gateway.accounts.responses.stored_responses import StoredResponses
+from gateway.accounts.store.probe import Probe
 from gateway.config.settings import Settings
 from gateway.inference import Catalog, Inference, Targets
 from gateway.inference.charging import Charging
@@ -37,6 +38,7 @@ class Services:
     targets: Targets
     charging: Charging
     stored_responses: StoredResponses
+    database_probe: Probe
 
 
 class Configuration(Protocol):
