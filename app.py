@@ -13,15 +13,16 @@ from functools import cache
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from gateway.accounts.admin_key import ADMIN_KEY_NAME, ensure_admin_key
-from gateway.accounts.admission import Admissions
-from gateway.accounts.database import Database, StoreUnavailableError
-from gateway.accounts.keeper import Keeper
-from gateway.accounts.keys import KeyRing
-from gateway.accounts.ledger import Ledger
-from gateway.accounts.prices import Prices
-from gateway.accounts.service import Accounts
-from gateway.accounts.stored_responses import StoredResponses
+from gateway.accounts.keys.admin_key import ADMIN_KEY_NAME, ensure_admin_key
+from gateway.accounts.keys.keys import KeyRing
+from gateway.accounts.keys.service import Accounts
+from gateway.accounts.ledger.keeper import Keeper
+from gateway.accounts.ledger.ledger import Ledger
+from gateway.accounts.limits.admission import Admissions
+from gateway.accounts.prices.prices import Prices
+from gateway.accounts.responses.stored_responses import StoredResponses
+from gateway.accounts.store.database import Database, StoreUnavailableError
+from gateway.accounts.store.probe import Probe
 from gateway.api import (
     admin,
     admin_keys,
@@ -96,7 +97,6 @@ _BLUEPRINTS = (
 )
 
 CACHE_NAME = "gateway.cache"
-RESPONSES_NAME = "responses.db"
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -155,7 +155,8 @@ class Parts:
         database = Database(settings.database_url)
         self._accounts = Accounts(load_key_ring(settings), database, state, interrupt_labelled)
         _prepare(database)
-        self._stored_responses = StoredResponses(settings.data_directory / RESPONSES_NAME)
+        self._stored_responses = StoredResponses(database)
+        self._database_probe = Probe(database)
         self._breakers = Breakers(state)
         self._lines = Lines(state)
         self._prices = Prices()
@@ -193,6 +194,7 @@ class Parts:
             Targets(settings, backends.catalog, self._breakers, self._lines, counted),
             charging,
             self._stored_responses,
+            self._database_probe,
         )
 
     def _keep_upstreams(self, upstreams: Mapping[str, Upstream]) -> None:

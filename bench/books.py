@@ -16,10 +16,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from gateway.accounts.booking import book
-from gateway.accounts.database import Database
-from gateway.accounts.entry import Row
-from gateway.accounts.usage import Scope, iter_usage, read_latencies
+from gateway.accounts.ledger.booking import book
+from gateway.accounts.ledger.entry import Row
+from gateway.accounts.ledger.usage import Scope, iter_usage, read_latencies
+from gateway.accounts.store.database import Database
 
 REQUESTS = 1_000_000
 DAYS = 30

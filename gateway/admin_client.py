@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from gateway.accounts.admin_key import ADMIN_KEY_NAME, ensure_admin_key
+from gateway.accounts.keys.admin_key import ADMIN_KEY_NAME, ensure_admin_key
 from gateway.config.settings import Settings
 from gateway.errors import ConfigurationError
 

@@ -17,7 +17,7 @@ from typing import NoReturn
 
 import click
 
-from gateway.accounts.admin_key import ADMIN_KEY_NAME, ensure_admin_key
+from gateway.accounts.keys.admin_key import ADMIN_KEY_NAME, ensure_admin_key
 from gateway.admin_client import GatewayUnreachableError, find_admin_key, post_reload
 from gateway.commands.completion import completion_command
 from gateway.commands.database import database_command

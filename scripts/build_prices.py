@@ -1,4 +1,4 @@
-"""Write ``gateway/accounts/prices.json`` from the installed package ``genai-prices``.
+"""Write ``gateway/accounts/prices/prices.json`` from the installed package ``genai-prices``.
 
 Run it by ``make prices`` after the package was updated, and look at the difference.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 from genai_prices import data, types
 
-TARGET = Path(__file__).parents[1] / "gateway" / "accounts" / "prices.json"
+TARGET = Path(__file__).parents[1] / "gateway" / "accounts" / "prices" / "prices.json"
 FIELDS = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway.accounts.key_format import is_key
+from gateway.accounts.keys.key_format import is_key
 from gateway.cli import WarmModel, build_banner, build_command, build_url
 from gateway.config.load import load_settings
 from gateway.config.settings import RouteSettings, RouteTarget, Settings

@@ -1,1 +1,1 @@
-"""Who may ask: keys, and the roles that come with them. Must not know HTTP."""
+"""Who may ask, how much, and what they have used. Must not know HTTP."""

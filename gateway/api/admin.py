@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 from marshmallow import fields, validate
 
-from gateway.accounts.fields import StrictSchema
+from gateway.accounts.keys.fields import StrictSchema
 from gateway.api.authentication import require_admin
 from gateway.api.fields import read_fields
 from gateway.api.responses import json_response

@@ -1,15 +1,15 @@
 """``/admin/keys``: made, listed, changed, rotated and revoked by admins.
 
-Knows Flask. What a key is made of is in ``gateway.accounts.schemas``.
+Knows Flask. What a key is made of is in ``gateway.accounts.keys.schemas``.
 """
 
 from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from gateway.accounts.key_store import NewKey
-from gateway.accounts.records import describe_key
-from gateway.accounts.schemas import KeySchema, RotationSchema
+from gateway.accounts.keys.key_store import NewKey
+from gateway.accounts.keys.records import describe_key
+from gateway.accounts.keys.schemas import KeySchema, RotationSchema
 from gateway.api.authentication import require_admin
 from gateway.api.fields import KeyPageSchema, RevocationSchema, read_fields, read_query
 from gateway.api.responses import json_response

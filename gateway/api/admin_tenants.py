@@ -1,14 +1,14 @@
 """``/admin/tenants``: the owners of keys, made, listed, changed and deleted by admins.
 
-Knows Flask. What a tenant is made of is in ``gateway.accounts.schemas``.
+Knows Flask. What a tenant is made of is in ``gateway.accounts.keys.schemas``.
 """
 
 from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from gateway.accounts.records import describe_tenant
-from gateway.accounts.schemas import TenantSchema
+from gateway.accounts.keys.records import describe_tenant
+from gateway.accounts.keys.schemas import TenantSchema
 from gateway.api.authentication import require_admin
 from gateway.api.fields import PageSchema, RevocationSchema, read_fields, read_query
 from gateway.api.responses import json_response

@@ -11,9 +11,9 @@ from typing import Any
 
 from flask import g, request
 
-from gateway.accounts.addresses import is_allowed
-from gateway.accounts.keys import Principal
-from gateway.accounts.service import Accounts
+from gateway.accounts.keys.addresses import is_allowed
+from gateway.accounts.keys.keys import Principal
+from gateway.accounts.keys.service import Accounts
 from gateway.api.services import services
 from gateway.errors import AuthenticationError, PermissionDeniedError
 

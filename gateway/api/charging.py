@@ -10,7 +10,7 @@ import time
 
 from flask import Flask, Response, g
 
-from gateway.accounts.admission import Admission
+from gateway.accounts.limits.admission import Admission
 from gateway.api.limits import format_duration
 from gateway.api.services import services
 from gateway.telemetry import RequestRecord

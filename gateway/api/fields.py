@@ -10,8 +10,8 @@ from typing import Any
 from flask import request
 from marshmallow import Schema, fields, validate
 
-from gateway.accounts.fields import Name, StrictSchema, messages
-from gateway.accounts.schemas import load_fields
+from gateway.accounts.keys.fields import Name, StrictSchema, messages
+from gateway.accounts.keys.schemas import load_fields
 from gateway.api.body import read_body
 from gateway.errors import InvalidRequestError
 from gateway.serialization import loads_strict

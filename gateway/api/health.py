@@ -26,13 +26,19 @@ def live() -> Response:
 @bp.get("/health/ready")
 @bp.get("/v1/health/ready")
 def ready() -> Response:
-    """Answer 200 if the store and at least one provider answer, else 503; generates nothing."""
+    """Answer 200 if database, store and at least one provider answer, else 503.
+
+    Generates nothing. A database that can be read alone is enough: keys are let in then,
+    and what was used is written down in journals meanwhile.
+    """
     providers = services().catalog.check_providers()
     store = _describe_store()
-    is_ready = store != UNREACHABLE and any(providers.values())
+    database = services().database_probe.answers()
+    is_ready = database and store != UNREACHABLE and any(providers.values())
     checks = {name: _word(answers) for name, answers in providers.items()}
     body = {
         "status": "ready" if is_ready else "not ready",
+        "database": _word(database),
         "store": store,
         "providers": checks,
     }

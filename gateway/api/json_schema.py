@@ -9,7 +9,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from gateway.accounts.fields import MAX_TEXT, Metadata, Moment, Name, Positive, Whole
+from gateway.accounts.keys.fields import MAX_TEXT, Metadata, Moment, Name, Positive, Whole
 
 
 def describe_fields(schema: Schema) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
-from gateway.accounts.keys import Principal
+from gateway.accounts.keys.keys import Principal
 from gateway.api.services import hold_services, services
 from gateway.errors import InvalidRequestError, RestartingError
 from gateway.inference import Asked

@@ -18,7 +18,7 @@ from flask.typing import RouteCallable
 from flask_limiter import Limiter
 from limits import RateLimitItem, parse_many
 
-from gateway.accounts.keys import Principal
+from gateway.accounts.keys.keys import Principal
 from gateway.config.settings import Settings
 from gateway.errors import ConfigurationError, RateLimitError, ServiceUnavailableError
 from gateway.state import Counter, State, StateUnavailableError

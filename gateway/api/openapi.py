@@ -14,7 +14,7 @@ from marshmallow import Schema
 from werkzeug.routing import Rule
 
 import gateway
-from gateway.accounts.schemas import KeySchema, RotationSchema, TenantSchema
+from gateway.accounts.keys.schemas import KeySchema, RotationSchema, TenantSchema
 from gateway.api.admin import OverrideSchema
 from gateway.api.fields import KeyPageSchema, PageSchema, RevocationSchema
 from gateway.api.json_schema import describe_fields

@@ -11,8 +11,9 @@ from typing import Protocol, cast
 
 from flask import current_app, g
 
-from gateway.accounts.service import Accounts
-from gateway.accounts.stored_responses import StoredResponses
+from gateway.accounts.keys.service import Accounts
+from gateway.accounts.responses.stored_responses import StoredResponses
+from gateway.accounts.store.probe import Probe
 from gateway.config.settings import Settings
 from gateway.inference import Catalog, Inference, Targets
 from gateway.inference.charging import Charging
@@ -37,6 +38,7 @@ class Services:
     targets: Targets
     charging: Charging
     stored_responses: StoredResponses
+    database_probe: Probe
 
 
 class Configuration(Protocol):

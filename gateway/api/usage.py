@@ -1,6 +1,6 @@
 """``/stats`` for everybody's own usage; ``/admin/usage`` and ``/admin/requests`` for admins.
 
-Knows Flask. What is summed up is decided in ``gateway.accounts.usage``.
+Knows Flask. What is summed up is decided in ``gateway.accounts.ledger.usage``.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 
 from flask import Blueprint, Response, g
 
-from gateway.accounts.database import Work
-from gateway.accounts.requests import Filter, read_requests
-from gateway.accounts.usage import (
+from gateway.accounts.ledger.requests import Filter, read_requests
+from gateway.accounts.ledger.usage import (
     Scope,
     build_scope,
     describe_entry,
@@ -20,6 +19,7 @@ from gateway.accounts.usage import (
     read_latencies,
     to_usd,
 )
+from gateway.accounts.store.database import Work
 from gateway.api.authentication import authenticate, require_admin
 from gateway.api.fields import read_query
 from gateway.api.responses import json_response

@@ -10,10 +10,10 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from gateway.accounts.fields import Name, StrictSchema, messages
-from gateway.accounts.moments import EXPECTED, parse_moment
-from gateway.accounts.requests import MOST_AT_ONCE, parse_cursor
-from gateway.accounts.usage import parse_dimensions
+from gateway.accounts.keys.fields import Name, StrictSchema, messages
+from gateway.accounts.ledger.moments import EXPECTED, parse_moment
+from gateway.accounts.ledger.requests import MOST_AT_ONCE, parse_cursor
+from gateway.accounts.ledger.usage import parse_dimensions
 
 
 class Since(fields.String):

@@ -27,7 +27,7 @@ def upgrade_database() -> None:
     """Bring the database to this version's schema; a start does the same."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from gateway.accounts.schema import head_revision, prepare_schema
+    from gateway.accounts.store.schema import head_revision, prepare_schema
 
     with exits():
         url = load_own_settings().database_url
@@ -48,7 +48,7 @@ def check_database(as_json: bool) -> None:
     """Check that the database is sound and up to date; exits with 1 where it is not."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from gateway.accounts.transfer import check
+    from gateway.accounts.store.transfer import check
 
     with exits():
         url = load_own_settings().database_url
@@ -68,7 +68,7 @@ def back_up_database(file: Path) -> None:
     """Write all that is in the database into a new SQLite FILE, while gateways go on."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from gateway.accounts.transfer import back_up
+    from gateway.accounts.store.transfer import back_up
 
     with exits():
         url = load_own_settings().database_url
@@ -88,7 +88,7 @@ def copy_database(target: str, source: str | None) -> None:
     """Copy everything into another, empty database: to move to PostgreSQL, or to restore."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from gateway.accounts.transfer import copy
+    from gateway.accounts.store.transfer import copy
 
     with exits():
         from_url = _read_url(source, "--from") if source else load_own_settings().database_url
@@ -111,6 +111,6 @@ def _read_url(text: str, option: str) -> str:
 
 
 def _fail_unavailable(error: Exception) -> NoReturn:
-    from gateway.accounts.database import describe_failure
+    from gateway.accounts.store.database import describe_failure
 
     fail(f"The database can't be used: {describe_failure(error)}", EXIT_UNAVAILABLE)

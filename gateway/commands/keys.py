@@ -14,8 +14,8 @@ from gateway.commands.options import json_option, key_options, read_options
 from gateway.commands.output import as_text, print_fields, print_json, print_table
 
 if TYPE_CHECKING:
-    from gateway.accounts.key_store import KeyStore, NewKey
-    from gateway.accounts.records import KeyRecord
+    from gateway.accounts.keys.key_store import KeyStore, NewKey
+    from gateway.accounts.keys.records import KeyRecord
 
 _COLUMNS = ("id", "name", "owner", "role", "status", "models", "budget", "last_used_at")
 
@@ -43,7 +43,7 @@ def create_key(as_json: bool, **given: Any) -> None:
 @json_option
 def list_keys(as_json: bool, search: str | None, owner: str, limit: int) -> None:
     """List keys, the newest first."""
-    from gateway.accounts.records import describe_key
+    from gateway.accounts.keys.records import describe_key
 
     with open_stores() as stores:
         page = stores.keys.list_keys(limit, search=search, owner=owner)
@@ -88,7 +88,7 @@ def set_key(key: str, as_json: bool, **given: Any) -> None:
 @json_option
 def revoke_key(key: str, now: bool, as_json: bool) -> None:
     """Revoke a key for ever, by its name or id."""
-    from gateway.accounts.records import describe_key
+    from gateway.accounts.keys.records import describe_key
 
     with open_stores() as stores:
         record = stores.keys.revoke(_find(stores.keys, key).id, cut=now)
@@ -106,7 +106,7 @@ def revoke_key(key: str, now: bool, as_json: bool) -> None:
 @json_option
 def rotate_key(key: str, overlap: int | None, as_json: bool) -> None:
     """Give a key another text and print it: it is shown only now."""
-    from gateway.accounts.schemas import RotationSchema, load_fields
+    from gateway.accounts.keys.schemas import RotationSchema, load_fields
 
     with exits():
         asked = {} if overlap is None else {"overlap_seconds": overlap}
@@ -117,7 +117,7 @@ def rotate_key(key: str, overlap: int | None, as_json: bool) -> None:
 
 
 def _load(given: dict[str, Any], *, partial: bool = False) -> dict[str, Any]:
-    from gateway.accounts.schemas import KeySchema, load_fields
+    from gateway.accounts.keys.schemas import KeySchema, load_fields
 
     with exits():
         return load_fields(KeySchema(partial=partial), read_options(given))
@@ -135,13 +135,13 @@ def _find(store: KeyStore, name: str) -> KeyRecord:
 
 
 def _print(record: KeyRecord, as_json: bool) -> None:
-    from gateway.accounts.records import describe_key
+    from gateway.accounts.keys.records import describe_key
 
     (print_json if as_json else print_fields)(describe_key(record))
 
 
 def _print_new(new: NewKey, as_json: bool, what: str) -> None:
-    from gateway.accounts.records import describe_key
+    from gateway.accounts.keys.records import describe_key
 
     if as_json:
         print_json({**describe_key(new.record), "key": new.key})

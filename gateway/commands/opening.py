@@ -18,8 +18,8 @@ from gateway.config.sources import read_sources
 from gateway.errors import ConfigurationError, GatewayError, ServiceUnavailableError
 
 if TYPE_CHECKING:
-    from gateway.accounts.key_store import KeyStore
-    from gateway.accounts.tenant_store import TenantStore
+    from gateway.accounts.keys.key_store import KeyStore
+    from gateway.accounts.keys.tenant_store import TenantStore
 
 EXIT_REFUSED = 1
 EXIT_WRONG_CONFIGURATION = 2
@@ -36,10 +36,10 @@ class Stores(NamedTuple):
 @contextmanager
 def open_stores() -> Iterator[Stores]:
     """Yield the configured stores; a command that fails meanwhile says why and exits."""
-    from gateway.accounts.database import Database
-    from gateway.accounts.key_store import KeyStore
-    from gateway.accounts.tenant_store import TenantStore
-    from gateway.accounts.versions import Announcements
+    from gateway.accounts.keys.key_store import KeyStore
+    from gateway.accounts.keys.tenant_store import TenantStore
+    from gateway.accounts.keys.versions import Announcements
+    from gateway.accounts.store.database import Database
     from gateway.state import STATE_NAME, open_state
 
     with exits():

@@ -14,8 +14,8 @@ from gateway.commands.options import json_option, read_options, tenant_options
 from gateway.commands.output import as_text, print_fields, print_json, print_table
 
 if TYPE_CHECKING:
-    from gateway.accounts.records import TenantRecord
-    from gateway.accounts.tenant_store import TenantStore
+    from gateway.accounts.keys.records import TenantRecord
+    from gateway.accounts.keys.tenant_store import TenantStore
 
 _COLUMNS = ("id", "name", "enabled", "rate_limit", "token_rate_limit", "budget")
 
@@ -42,7 +42,7 @@ def create_tenant(as_json: bool, **given: Any) -> None:
 @json_option
 def list_tenants(as_json: bool, search: str | None, limit: int) -> None:
     """List tenants, the newest first."""
-    from gateway.accounts.records import describe_tenant
+    from gateway.accounts.keys.records import describe_tenant
 
     with open_stores() as stores:
         page = stores.tenants.list_tenants(limit, search=search)
@@ -87,7 +87,7 @@ def set_tenant(tenant: str, as_json: bool, **given: Any) -> None:
 @json_option
 def delete_tenant(tenant: str, now: bool, as_json: bool) -> None:
     """Delete a tenant and revoke its keys, by its name or id."""
-    from gateway.accounts.records import describe_tenant
+    from gateway.accounts.keys.records import describe_tenant
 
     with open_stores() as stores:
         record = stores.tenants.delete(_find(stores.tenants, tenant).id, cut=now)
@@ -98,7 +98,7 @@ def delete_tenant(tenant: str, now: bool, as_json: bool) -> None:
 
 
 def _load(given: dict[str, Any], *, partial: bool = False) -> dict[str, Any]:
-    from gateway.accounts.schemas import TenantSchema, load_fields
+    from gateway.accounts.keys.schemas import TenantSchema, load_fields
 
     with exits():
         return load_fields(TenantSchema(partial=partial), read_options(given))
@@ -113,6 +113,6 @@ def _find(store: TenantStore, name: str) -> TenantRecord:
 
 
 def _print(record: TenantRecord, as_json: bool) -> None:
-    from gateway.accounts.records import describe_tenant
+    from gateway.accounts.keys.records import describe_tenant
 
     (print_json if as_json else print_fields)(describe_tenant(record))

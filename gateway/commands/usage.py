@@ -32,8 +32,8 @@ _WIDTHS_FROM = 1000
 )  # fmt: skip
 def usage_command(by: str, since: str, key: str | None, how: str) -> None:
     """Sum up requests, tokens and costs."""
-    from gateway.accounts.moments import parse_moment
-    from gateway.accounts.usage import parse_dimensions
+    from gateway.accounts.ledger.moments import parse_moment
+    from gateway.accounts.ledger.usage import parse_dimensions
 
     try:
         names = parse_dimensions(by)
@@ -54,9 +54,9 @@ def _print(
     key: str | None,
     write: Callable[[Iterator[dict[str, Any]]], None],
 ) -> None:
-    from gateway.accounts.database import Database
-    from gateway.accounts.ledger import Ledger
-    from gateway.accounts.usage import build_scope, describe_entry, iter_usage
+    from gateway.accounts.ledger.ledger import Ledger
+    from gateway.accounts.ledger.usage import build_scope, describe_entry, iter_usage
+    from gateway.accounts.store.database import Database
 
     database = Database(settings.database_url)
     Ledger(database, settings.data_directory).drain()

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.accounts.admission import Admission, Admissions, Used
-from gateway.accounts.bound import USUAL_COMPLETION, TokenBound
-from gateway.accounts.claims import Asked
-from gateway.accounts.entry import Opening, Row
-from gateway.accounts.keys import NO_LIMITS, Limits
-from gateway.accounts.prices import FREE, Prices, TokenPrice
-from gateway.accounts.spent import UNCHARGED
+from gateway.accounts.keys.keys import NO_LIMITS, Limits
+from gateway.accounts.ledger.entry import Opening, Row
+from gateway.accounts.ledger.spent import UNCHARGED
+from gateway.accounts.limits.admission import Admission, Admissions, Used
+from gateway.accounts.limits.bound import USUAL_COMPLETION, TokenBound
+from gateway.accounts.limits.claims import Asked
+from gateway.accounts.prices.prices import FREE, Prices, TokenPrice
 from gateway.config.settings import Settings, Target
 from gateway.telemetry import RequestRecord
 

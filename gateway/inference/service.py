@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.accounts.bound import bound_body, bound_chat, bound_embeddings
+from gateway.accounts.limits.bound import bound_body, bound_chat, bound_embeddings
 from gateway.config.settings import CacheSettings, Target
 from gateway.inference.asked import Asked, asked_at, asked_of, stored_headers
 from gateway.inference.attempt import (

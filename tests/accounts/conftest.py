@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.accounts.database import Database
+from gateway.accounts.store.database import Database
 from tests.postgresql import postgresql_server, postgresql_url
 from tests.state.conftest import local_state
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask import Blueprint, Flask, Response, g, jsonify, request
 
-from gateway.accounts.keys import Principal
+from gateway.accounts.keys.keys import Principal
 from gateway.api.limits import init_limits
 from gateway.config.settings import Settings
 from gateway.errors import GatewayError, InvalidRequestError

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from gateway.accounts.key_format import is_key
+from gateway.accounts.keys.key_format import is_key
 from gateway.api.services import EXTENSION
 from tests.api.conftest import ADMIN_KEY, BEARER, CHAT, BuildApp, chat_body
 from tests.waiting import wait_until

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import requests
 
+from tests.blackbox.test_stored_keys import bearer, create
 from tests.gateway_process import Gateway, find_free_port, run_gateway
+from tests.postgresql import PostgresqlServer, postgresql_server
 from tests.upstream import Upstream
+from tests.waiting import wait_until
+
+__all__ = ["postgresql_server"]
 
 
 @pytest.mark.parametrize("path", ["/health", "/v1/health"])
@@ -33,6 +44,65 @@ def test_not_ready_when_no_provider_answers(tmp_path: Path) -> None:
         assert got.status_code == 503
         assert url not in got.text
         assert gateway.get("/health").status_code == 200
+
+
+def ask_ready(gateway: Gateway) -> tuple[int, str]:
+    """Return the status and what is said of the database; fails if that takes too long."""
+    began = time.monotonic()
+    got = gateway.get("/health/ready")
+    assert time.monotonic() - began < 2
+    return got.status_code, got.json()["database"]
+
+
+def test_a_postgresql_that_is_stopped_or_hangs_is_not_ready(
+    upstream: Upstream, postgresql_server: PostgresqlServer, tmp_path: Path
+) -> None:
+    url = postgresql_server.create_database()
+    with run_gateway(tmp_path, OLLAMA_BASE_URL=upstream.url, DATABASE_URL=url) as gateway:
+        assert ask_ready(gateway) == (200, "ok")
+        pid = postgresql_server.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        with stopped([pid, *map(int, children)]):
+            assert ask_ready(gateway) == (503, "unreachable")
+        wait_until(lambda: ask_ready(gateway) == (200, "ok"))
+        postgresql_server.stop()
+        try:
+            assert ask_ready(gateway) == (503, "unreachable")
+            assert gateway.get("/health").status_code == 200
+            assert gateway.get("/v1/models").status_code == 200, "a key of the configuration"
+        finally:
+            postgresql_server.start()
+        assert ask_ready(gateway) == (200, "ok")
+
+
+@contextmanager
+def stopped(pids: list[int]) -> Iterator[None]:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_a_locked_sqlite_is_ready_and_lets_stored_keys_in(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    with run_gateway(tmp_path, OLLAMA_BASE_URL=upstream.url) as gateway:
+        key = create(gateway)["key"]
+        with closing(sqlite3.connect(tmp_path / "data" / "gateway.db")) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            assert ask_ready(gateway) == (200, "ok")
+            assert gateway.get("/v1/models", headers=bearer(key)).status_code == 200
+
+
+def test_a_broken_sqlite_is_not_ready(upstream: Upstream, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "gateway.db").write_bytes(b"no database" * 1000)
+    with run_gateway(tmp_path, OLLAMA_BASE_URL=upstream.url) as gateway:
+        assert ask_ready(gateway) == (503, "unreachable")
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import openai
 import pytest
 
 from tests.gateway_process import ADMIN_KEY, Gateway, run_gateway
+from tests.postgresql import PostgresqlServer, postgresql_server
 from tests.recordings import load
 from tests.upstream import Upstream, replay
+
+__all__ = ["postgresql_server"]
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +85,43 @@ def test_what_is_not_to_be_stored_is_not(storing: Gateway, upstream: Upstream) -
         with pytest.raises(openai.NotFoundError):
             client.responses.retrieve(response.id)
     assert storing.get(f"/v1/responses/{response.id}?stream=true").status_code == 400
+
+
+def test_two_gateways_with_one_postgresql_share_them(
+    upstream: Upstream, postgresql_server: PostgresqlServer, tmp_path: Path
+) -> None:
+    upstream.routes["/api/chat"] = replay(load("ollama", "chat-stream"))
+    config = {
+        "providers": {"ollama": {"kind": "ollama", "base_url": upstream.url}},
+        "responses": {"store": True},
+    }
+    url = postgresql_server.create_database()
+    with (
+        run_gateway(tmp_path / "one", config=config, DATABASE_URL=url) as one,
+        run_gateway(tmp_path / "other", config=config, DATABASE_URL=url) as other,
+        client_of(one, one.key) as client,
+        client_of(other, other.key) as another,
+        client_of(other, ADMIN_KEY) as stranger,
+    ):
+        first = client.responses.create(model="ollama/tiny", input="hi")
+        assert another.responses.retrieve(first.id).output_text == first.output_text
+        second = another.responses.create(
+            model="ollama/tiny", input="so?", previous_response_id=first.id
+        )
+        asked = upstream.asked("/api/chat")[-1].json()["messages"]
+        assert [each["role"] for each in asked] == ["user", "assistant", "user"]
+        with pytest.raises(openai.NotFoundError):
+            stranger.responses.retrieve(first.id)
+        another.responses.delete(first.id)
+        with pytest.raises(openai.NotFoundError):
+            client.responses.retrieve(first.id)
+        postgresql_server.stop()
+        try:
+            with pytest.raises(openai.InternalServerError) as caught:
+                client.responses.retrieve(second.id)
+            assert (caught.value.status_code, caught.value.code) == (503, "store_unavailable")
+            unkept = client.responses.create(model="ollama/tiny", input="hi")
+            assert unkept.to_dict()["store"] is False
+        finally:
+            postgresql_server.start()
+        assert client.responses.retrieve(second.id).id == second.id

@@ -8,11 +8,33 @@ from pathlib import Path
 
 import pytest
 
-from gateway.accounts.schema import head_revision
+from gateway.accounts.responses.stored_responses import StoredResponses
+from gateway.accounts.store.database import Database
+from gateway.accounts.store.schema import head_revision
+from gateway.accounts.store.tables import metadata
 from tests.commands.conftest import Gateway
 from tests.postgresql import postgresql_server, postgresql_url
 
 __all__ = ["postgresql_server", "postgresql_url"]
+
+
+RESPONSE = bytes(range(256)) * 1000
+
+
+def keep_response(url: str) -> None:
+    """Keep responses, more than are copied at once."""
+    database = Database(url)
+    for number in range(25):
+        assert StoredResponses(database).put("team", f"resp_{number}", RESPONSE, 30)
+    database.close()
+
+
+def check_response(url: str) -> None:
+    """Check that responses are there, byte for byte."""
+    database = Database(url)
+    kept = [StoredResponses(database).get("team", f"resp_{number}") for number in range(25)]
+    database.close()
+    assert kept == [RESPONSE] * 25
 
 
 def fill(run: Gateway) -> list[str]:
@@ -53,6 +75,7 @@ def test_a_backup_can_be_restored(
     if kind == "postgresql":
         run.environment["DATABASE_URL"] = request.getfixturevalue("postgresql_url")
     keys = fill(run)
+    keep_response(run.environment["DATABASE_URL"])
     assert "backup.db holds" in run("db", "backup", "backup.db").stdout
     assert os.stat("backup.db").st_mode & 0o777 == 0o600
     assert not Path("backup.db-wal").exists()
@@ -61,16 +84,20 @@ def test_a_backup_can_be_restored(
     run.environment["DATABASE_URL"] = f"sqlite:///{tmp_path}/restored/gateway.db"
     run("db", "copy", "--from", "sqlite:///backup.db", "--to", "sqlite:///restored/gateway.db")
     assert sorted(str(each) for each in run.json("keys", "list")) == keys
+    check_response(run.environment["DATABASE_URL"])
 
 
 def test_everything_moves_to_postgresql_and_back(
     run: Gateway, postgresql_url: str, tmp_path: Path
 ) -> None:
     keys = fill(run)
+    keep_response(run.environment["DATABASE_URL"])
     result = run("db", "copy", "--to", postgresql_url)
     words = result.stdout.split()
-    copied = dict(zip(words, words[1:], strict=False))
-    assert (copied["tenants"], copied["keys"], copied["key_hashes"]) == ("1", "2", "2")
+    counts = dict(zip(words[::2], map(int, words[1::2]), strict=True))
+    assert set(counts) == set(metadata.tables)
+    assert (counts["tenants"], counts["keys"], counts["key_hashes"]) == (1, 2, 2)
+    assert counts["stored_responses"] == 25
     assert "is not empty" in run("db", "copy", "--to", postgresql_url, status=2).stderr
     run.environment["DATABASE_URL"] = postgresql_url
     assert sorted(str(each) for each in run.json("keys", "list")) == keys
@@ -79,6 +106,7 @@ def test_everything_moves_to_postgresql_and_back(
     run("db", "copy", "--to", "sqlite:///back.db")
     run.environment["DATABASE_URL"] = f"sqlite:///{tmp_path}/back.db"
     assert len(run.json("keys", "list")) == 3
+    check_response(run.environment["DATABASE_URL"])
 
 
 def test_a_wrong_target_is_refused_without_its_password(run: Gateway) -> None:

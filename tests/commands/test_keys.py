@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.accounts.key_format import is_key
+from gateway.accounts.keys.key_format import is_key
 from tests.commands.conftest import Gateway
 
 

@@ -8,7 +8,7 @@ import click
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.accounts.schemas import KeySchema, load_fields
+from gateway.accounts.keys.schemas import KeySchema, load_fields
 from gateway.commands.options import read_options
 from gateway.errors import InvalidRequestError
 

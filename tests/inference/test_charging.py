@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from gateway.accounts.admission import Admissions
-from gateway.accounts.bound import USUAL_COMPLETION, bound_chat
-from gateway.accounts.database import Database
-from gateway.accounts.keys import Principal
-from gateway.accounts.ledger import Ledger
-from gateway.accounts.prices import Prices
-from gateway.accounts.requests import Filter, read_requests
+from gateway.accounts.keys.keys import Principal
+from gateway.accounts.ledger.ledger import Ledger
+from gateway.accounts.ledger.requests import Filter, read_requests
+from gateway.accounts.limits.admission import Admissions
+from gateway.accounts.limits.bound import USUAL_COMPLETION, bound_chat
+from gateway.accounts.prices.prices import Prices
+from gateway.accounts.store.database import Database
 from gateway.config.settings import Price, ProviderSettings, Settings, Target, TargetSettings
 from gateway.inference.charging import Charging
 from gateway.inference.metering import metered

@@ -1,0 +1,1 @@
+"""Limits and budgets: what a request may take, reserved and settled."""
