@@ -47,7 +47,7 @@ def create_completion() -> Response:
     if len(requests) == 1:
         return answer_chat_request(completions, requests[0], body)
     record: RequestRecord = g.record
-    record.model = requests[0]["model"]
+    record.model, record.operation = requests[0]["model"], "chat"
     watch = open_client_watch()
 
     if not requests[0]["stream"]:
