@@ -20,7 +20,13 @@ from gateway.serialization import dumps_ascii, loads_strict
 from gateway.sse import encode_event, parse_event
 from gateway.types import ChatCompletion, ChatRequest, Chunk, NativeChunk, NativeCompletion
 from gateway.types import NativeRequest as _NativeRequest
-from gateway.validation.fields import check_boolean, check_integer, wrong_type, wrong_value
+from gateway.validation.fields import (
+    check_boolean,
+    check_integer,
+    check_object,
+    wrong_type,
+    wrong_value,
+)
 
 __all__ = [
     "CONTENT_TYPE",
@@ -97,6 +103,7 @@ def split_request(body: bytes) -> list[CompletionsRequest]:
     check_integer(native, "best_of", 0, 128)
     check_integer(native, "logprobs", 0, 20)
     check_boolean(native, "echo")
+    check_object(native, "stream_options")
     prompts = _read_prompts(native.get("prompt"))
     return [
         CompletionsRequest(native, prompt, place, is_one_of_many=len(prompts) > 1)

@@ -95,6 +95,7 @@ def test_what_a_chat_cannot_do_is_named(fields: dict[str, Any], names: tuple[str
         ({"prompt": ["a", 7]}, "prompt[1]"),
         ({"n": 0}, "n"),
         ({"best_of": "x"}, "best_of"),
+        ({"stream_options": "x"}, "stream_options"),
         ({"best_of": [1]}, "best_of"),
         ({"echo": "yes"}, "echo"),
         ({"logprobs": -1}, "logprobs"),
