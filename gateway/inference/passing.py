@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from gateway.inference.asked import Asked, asked_at
-from gateway.inference.attempt import PassthroughAttempt
 from gateway.inference.journey import Journey
+from gateway.inference.passthrough_attempt import PassthroughAttempt
 from gateway.serialization import loads_lenient
 from gateway.telemetry import RequestRecord
 from gateway.types import Chunk, Usage

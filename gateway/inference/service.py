@@ -14,20 +14,17 @@ from typing import Any
 from gateway.accounts.limits.bound import bound_body, bound_chat, bound_embeddings
 from gateway.config.settings import CacheSettings, Target
 from gateway.inference.asked import Asked, asked_at, asked_of, stored_headers
-from gateway.inference.attempt import (
-    Attempt,
-    Backends,
-    ChatAttempt,
-    EmbeddingsAttempt,
-    PassthroughAttempt,
-)
+from gateway.inference.attempt import Attempt, Backends
 from gateway.inference.charging import Charging
 from gateway.inference.chat import Chat, ChatAnswer, begin_stream, waiting
+from gateway.inference.chat_attempt import ChatAttempt
 from gateway.inference.counting import count_tokens
+from gateway.inference.embeddings_attempt import EmbeddingsAttempt
 from gateway.inference.images import LinkedImages
 from gateway.inference.journey import Journey
 from gateway.inference.loading import Loading
 from gateway.inference.passing import PassedAnswer
+from gateway.inference.passthrough_attempt import PassthroughAttempt
 from gateway.inference.places import Places
 from gateway.inference.warming import iter_warm
 from gateway.resilience.breaker import Breakers
