@@ -30,6 +30,7 @@ _WIDTHS_FROM = 1000
     "--format", "how", type=click.Choice(("table", "csv", "json")), default="table",
     help="json is one object a line.",
 )  # fmt: skip
+@click.option("--json", "how", flag_value="json", help="The same as --format json.")
 def usage_command(by: str, since: str, key: str | None, how: str) -> None:
     """Sum up requests, tokens and costs."""
     from gateway.accounts.ledger.moments import parse_moment
