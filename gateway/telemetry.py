@@ -19,6 +19,9 @@ from gateway.errors import GatewayError
 from gateway.log_format import JSONFormatter, TextFormatter
 from gateway.types import Usage
 
+CHARACTERS_PER_TOKEN = 4
+"""Of usual text, for what nobody has counted."""
+
 logger = logging.getLogger("gateway.request")
 
 
@@ -49,8 +52,10 @@ class RequestRecord:
     a target, the highest ``priority`` goes first. ``waited`` is the seconds spent waiting
     for the upstream and for the client to take what was written; the rest of the duration
     is the gateway's own overhead. ``principal`` is who asks, and ``bill`` what has been
-    reserved, as those who made them know them. ``characters`` are those of the answer's
-    text, while it goes by.
+    reserved, as those who made them know them; ``reserved`` are the tokens that an answer
+    without a limit may have before more have to be. ``characters`` are those of what the
+    answer says, while it goes by. ``parts`` are the requests that this one of the client's
+    is made of, where they are several.
     """
 
     request_id: str
@@ -64,6 +69,7 @@ class RequestRecord:
     user: str = ""
     bill: Any = None
     is_booked: bool = False
+    parts: Sequence[Any] = ()
     models: Sequence[str] = ()
     priority: int = 0
     model: str = ""
@@ -76,7 +82,7 @@ class RequestRecord:
     cache: str = ""
     usage: Usage | None = None
     chunks: int = 0
-    chunks_reserved: int = sys.maxsize
+    reserved: int = sys.maxsize
     characters: int = 0
     first_token: float | None = None
     finish_reason: str = ""
@@ -95,6 +101,11 @@ class RequestRecord:
             yield entry
         finally:
             entry.ended = time.monotonic()
+
+    @property
+    def received(self) -> int:
+        """Tokens of the answer that have come: one a chunk, or one for four characters if more."""
+        return max(self.chunks, -(-self.characters // CHARACTERS_PER_TOKEN))
 
     def note_first_token(self) -> None:
         """Note that the answer begins now, unless it has already."""

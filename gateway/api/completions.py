@@ -48,6 +48,7 @@ def create_completion() -> Response:
         return answer_chat_request(completions, requests[0], body)
     record: RequestRecord = g.record
     record.model, record.operation = requests[0]["model"], "chat"
+    record.parts = requests
     watch = open_client_watch()
 
     if not requests[0]["stream"]:
@@ -66,14 +67,14 @@ def _complete_all(
     requests: list[CompletionsRequest], watch: Watch, record: RequestRecord
 ) -> Response:
     answers = []
-    usage: dict[str, int] = {}
+    usage = _PaidUsage(record)
     for request in requests:
         asked, completion = services().inference.complete_chat(
             request, watch, record, cache_control()
         )
         answers.append(completion)
-        add_usage(usage, completion.get("usage"))
-        record.usage = cast(Usage, {**usage})
+        usage.add(completion.get("usage"))
+        usage.note()
     joined = join_completions(answers, requests)
     return json_response(joined, headers=answer_headers(asked, record))
 
@@ -93,13 +94,14 @@ def _stream_all(
         return answer
 
     def iter_answers() -> Iterator[Any]:
-        usage: dict[str, int] = {}
+        usage = _PaidUsage(record)
         yield first.batches, requests[0]
         for request in requests[1:]:
-            add_usage(usage, record.usage)
+            usage.add(record.usage)
+            record.usage = None
             yield ask(request).batches, request
-        add_usage(usage, record.usage)
-        record.usage = cast(Usage, usage)
+        usage.add(record.usage)
+        usage.note()
 
     first = ask(requests[0])
     response = stream_response(
@@ -107,3 +109,25 @@ def _stream_all(
     )
     response.call_on_close(lambda: [each.close() for each in open_answers])
     return response
+
+
+class _PaidUsage:
+    """Adds up what was used for several prompts; what came from the cache cost nothing."""
+
+    def __init__(self, record: RequestRecord) -> None:
+        self._record = record
+        self._paid: dict[str, int] = {}
+        self._all: dict[str, int] = {}
+
+    def add(self, usage: Usage | None) -> None:
+        """Add what the last answer's usage is."""
+        add_usage(self._all, usage)
+        if self._record.cache != "hit":
+            add_usage(self._paid, usage)
+
+    def note(self) -> None:
+        """Note the sum in the record: of what was paid, or of all where nothing was."""
+        record = self._record
+        record.usage = cast(Usage, {**(self._all if record.bill is None else self._paid)})
+        if record.bill is not None and record.cache == "hit":
+            record.cache = "miss"

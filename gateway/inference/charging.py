@@ -15,13 +15,12 @@ from gateway.accounts.keys.keys import NO_LIMITS, Limits
 from gateway.accounts.ledger.entry import Opening, Row
 from gateway.accounts.ledger.spent import UNCHARGED
 from gateway.accounts.limits.admission import Admission, Admissions, Used
-from gateway.accounts.limits.bound import USUAL_COMPLETION, TokenBound
+from gateway.accounts.limits.bound import MOST_TOKENS, USUAL_COMPLETION, TokenBound
 from gateway.accounts.limits.claims import Asked
 from gateway.accounts.prices.prices import FREE, Prices, TokenPrice
 from gateway.config.settings import Settings, Target
-from gateway.telemetry import RequestRecord
+from gateway.telemetry import CHARACTERS_PER_TOKEN, RequestRecord
 
-_CHARACTERS_PER_TOKEN = 4
 _COUNTED = frozenset({"chat", "embeddings"})
 """Operations that cost their tokens; others may cost by image or second, where they tell none."""
 
@@ -40,9 +39,10 @@ class Bill:
     targets: Sequence[Target]
 
     def extend(self, record: RequestRecord) -> None:
-        """Reserve in the books as much again, for an answer longer than is usual."""
-        record.chunks_reserved += USUAL_COMPLETION
-        completion = record.chunks_reserved
+        """Reserve more in the books, for an answer longer than is usual."""
+        more = -(-(record.received - record.reserved) // USUAL_COMPLETION) * USUAL_COMPLETION
+        record.reserved += more
+        completion = record.reserved
         self.tokens = self.tokens._replace(completion=completion)
         opening = self.admission.opening._replace(
             completion_tokens=completion,
@@ -98,7 +98,7 @@ class Charging:
         admission = self.admissions.admit(record.principal, opening, asked, limits)
         record.bill = Bill(self, admission, tokens, targets)
         if not tokens.is_stated:
-            record.chunks_reserved = tokens.completion
+            record.reserved = tokens.completion
 
     def settle(self, record: RequestRecord, status: int | None = None) -> None:
         """Write down how a request has ended, unless that was done; ``status``: if not yet known.
@@ -188,11 +188,11 @@ def _tokens_of(record: RequestRecord, status: int) -> tuple[int, int]:
     if not record.chunks and status not in (200, 499, 504):
         return prompt, completion
     bound: TokenBound = record.bill.tokens
-    received = max(record.chunks, -(-record.characters // _CHARACTERS_PER_TOKEN))
+    received = record.received
     if bound.is_stated:
         received = min(received, bound.completion)
     # Some providers tell a part of the count at the beginning.
-    return prompt or -(-bound.prompt // _CHARACTERS_PER_TOKEN), max(completion, received)
+    return prompt or -(-bound.prompt // CHARACTERS_PER_TOKEN), max(completion, received)
 
 
 def _details_of(record: RequestRecord) -> tuple[int, int]:
@@ -205,7 +205,7 @@ def _details_of(record: RequestRecord) -> tuple[int, int]:
 
 def _count(value: Any) -> int:
     """Return a count of tokens; what a provider has told wrongly is none."""
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if type(value) is int and 0 < value <= MOST_TOKENS else 0
 
 
 def _name_of(user: Any) -> str:

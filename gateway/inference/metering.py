@@ -5,10 +5,14 @@ Knows OpenAI's chunks and the record of a request. Must not know where they come
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from gateway.telemetry import RequestRecord
 from gateway.types import ChatCompletion, Chunk
+
+_TEXTS = ("reasoning_content", "reasoning", "refusal")
+"""Where a delta has text beside its content; reasoning may stand there under both names."""
 
 
 def metered(
@@ -18,20 +22,38 @@ def metered(
     for batch in batches:
         if batch:
             record.chunks += len(batch)
-            if record.chunks > record.chunks_reserved and record.bill is not None:
-                record.bill.extend(record)
             for chunk in batch:
                 if chunk.get("usage"):
                     record.usage = chunk["usage"]
                 for choice in chunk.get("choices", ()):
                     if choice.get("finish_reason"):
                         record.finish_reason = choice["finish_reason"] or ""
-                    delta = choice.get("delta")
-                    if delta and type(text := delta.get("content")) is str:
-                        record.characters += len(text)
+                    if delta := choice.get("delta"):
+                        record.characters += _characters(delta)
                     if with_content:
                         record.answer.append((choice.get("delta") or {}).get("content") or "")
+            if record.received > record.reserved and record.bill is not None:
+                record.bill.extend(record)
         yield batch
+
+
+def _characters(delta: Mapping[str, Any]) -> int:
+    """Return how many characters a delta says: text, reasoning, what tools are called with."""
+    if type(text := delta.get("content")) is str:
+        count = len(text)
+        if len(delta) == 1:
+            return count
+    else:
+        count = 0
+    for name in _TEXTS:
+        if type(text := delta.get(name)) is str:
+            count += len(text)
+            break
+    calls = [call.get("function") for call in delta.get("tool_calls") or ()]
+    for function in (*calls, delta.get("function_call")):
+        if function:
+            count += len(function.get("name") or "") + len(function.get("arguments") or "")
+    return count
 
 
 def record_completion(

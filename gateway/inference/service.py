@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.accounts.limits.bound import bound_body, bound_chat, bound_embeddings
+from gateway.accounts.limits.bound import bound_body, bound_chats, bound_embeddings
 from gateway.config.settings import CacheSettings, Target
 from gateway.inference.asked import Asked, asked_at, asked_of, stored_headers
 from gateway.inference.attempt import Attempt, Backends
@@ -192,7 +192,8 @@ class Inference:
         def depart() -> Journey:
             model_info = self._backends.catalog.model_info
             targets = able_targets(self._order(route), request, model_info)
-            charging.reserve(record, request, bound_chat(request), route.candidates)
+            bound = bound_chats(record.parts or [request])
+            charging.reserve(record, request, bound, route.candidates)
             return self._depart(targets, route, start, watch, record, is_whole=is_whole)
 
         return Chat(

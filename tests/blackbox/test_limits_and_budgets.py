@@ -243,3 +243,22 @@ def test_requests_let_in_go_on_while_the_database_is_locked(
         lock.rollback()
     own = gateway.get("/stats", headers={"Authorization": f"Bearer {key}"}).json()["totals"]
     assert own["requests"] == 58
+
+
+def test_many_prompts_in_one_request_are_held_to_the_limit_together(gateway: Gateway) -> None:
+    key = create_key(gateway, token_rate_limit=f"{FITTING * BOUND}/hour")
+    headers = {"Authorization": f"Bearer {key}"}
+    body = {"model": "cloud/priced", "max_tokens": MAX_TOKENS, "prompt": ["hi"] * (FITTING + 1)}
+    answer = gateway.post("/v1/completions", body, headers=headers)
+    assert answer.status_code == 429, answer.text
+    body["prompt"] = ["hi"] * FITTING
+    answer = gateway.post("/v1/completions", body, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-ratelimit-remaining-tokens"] == "0"
+
+
+@pytest.mark.parametrize("most", [2**63, 2**64 - 1])
+def test_a_number_too_large_for_the_books_does_not_stop_them(gateway: Gateway, most: int) -> None:
+    before = gateway.get("/stats", headers=ADMIN).json()["totals"]["requests"]
+    assert gateway.chat("cloud/priced", max_tokens=most).status_code == 200
+    assert gateway.get("/stats", headers=ADMIN).json()["totals"]["requests"] == before + 1

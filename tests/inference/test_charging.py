@@ -117,3 +117,41 @@ def test_an_answer_longer_than_usual_reserves_more_on_its_way(charging: Charging
     opening = record.bill.admission.opening
     assert opening.completion_tokens == 2 * USUAL_COMPLETION
     assert opening.cost == 400 * 1000 + 2 * USUAL_COMPLETION * 2000
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"content": "x" * 400},
+        {"reasoning_content": "x" * 400},
+        {"role": "assistant", "content": "x" * 200, "reasoning": "x" * 200},
+        {"tool_calls": [{"index": 0, "function": {"name": "f" * 4, "arguments": "x" * 396}}]},
+        {"function_call": {"arguments": "x" * 400}},
+    ],
+    ids=["text", "reasoning", "both", "tool", "function"],
+)
+def test_whatever_came_before_a_stream_was_cut_is_charged(
+    charging: Charging, delta: dict[str, Any]
+) -> None:
+    record = begin(charging)
+    for _ in metered(iter([[{"choices": [{"delta": delta}]}]]), record, with_content=False):
+        pass
+    assert charged(charging, record, 502)["completion_tokens"] == 100
+
+
+def test_a_long_piece_reserves_more_where_the_client_sets_no_limit(charging: Charging) -> None:
+    record = begin(charging)
+    long: Any = {"choices": [{"delta": {"content": "x" * 4 * (USUAL_COMPLETION + 1)}}]}
+    for _ in metered(iter([[long]]), record, with_content=False):
+        pass
+    assert record.bill.admission.opening.completion_tokens == 2 * USUAL_COMPLETION
+
+
+@pytest.mark.parametrize("count", [10**30, 2**63, -1, True, 1.5, "7"])
+def test_a_count_that_can_be_none_is_none_and_the_books_go_on(
+    charging: Charging, count: Any
+) -> None:
+    record = begin(charging)
+    record.usage = {"prompt_tokens": count, "completion_tokens": 50}
+    row = charged(charging, record, 200)
+    assert (row["prompt_tokens"], row["completion_tokens"]) == (0, 50)

@@ -14,6 +14,8 @@ RESERVED = "r"
 ENDED = "e"
 WARNED = "w"
 
+_OVERFLOW = 2**63
+
 LOST_STATUS = 500
 LOST_ERROR = "worker_died"
 """What is told of a request whose process died."""
@@ -99,6 +101,13 @@ def encode_line(kind: str, number: int, values: Sequence[Any]) -> bytes:
         values = [_storable(value) if isinstance(value, str) else value for value in values]
         text = json.dumps([kind, number, *values], separators=(",", ":"))
     return text.encode("ascii") + b"\n"
+
+
+def check_storable(values: Sequence[Any]) -> None:
+    """Raise ValueError for a number that has no room in a table: all lines after it would wait."""
+    for value in values:
+        if type(value) is int and not -_OVERFLOW <= value < _OVERFLOW:
+            raise ValueError(f"{value} is no number of 64 bits")
 
 
 def _storable(text: str) -> str:

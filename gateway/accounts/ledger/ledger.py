@@ -26,6 +26,7 @@ from gateway.accounts.ledger.entry import (
     Opening,
     Row,
     charge_lost,
+    check_storable,
     encode_line,
 )
 from gateway.accounts.ledger.entry import WARNED as _WARNED
@@ -199,6 +200,7 @@ def _book_lines(connection: Connection, journal: str, lines: Sequence[bytes]) ->
     for line in lines:
         try:
             kind, number, *values = json.loads(line)
+            check_storable([number, *values])
             if kind == RESERVED:
                 openings[number] = Opening(number, *values), line.decode("ascii")
             elif kind == ENDED:

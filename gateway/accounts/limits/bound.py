@@ -6,7 +6,7 @@ least one byte of text; what is no text has a bound of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 TOKENS_AROUND_A_MESSAGE = 8
@@ -15,6 +15,12 @@ USUAL_COMPLETION = 4096
 
 IMAGE = 8192
 """Tokens of an image; the APIs that tell count up to some thousands at the finest detail."""
+
+MOST_TOKENS = 10**9
+"""More than any request uses: what is asked for or told beyond that is taken for as much.
+
+So sums, and what they cost, fit in the 64 bits of counters and tables.
+"""
 
 _PROMPT_FIELDS = ("tools", "functions", "response_format")
 _MEDIA = frozenset({"image_url", "input_audio", "file", "data", "url"})
@@ -52,10 +58,19 @@ def bound_chat(request: Mapping[str, Any]) -> TokenBound:
             prompt += _size(request[name])
     stated = request.get("max_completion_tokens") or request.get("max_tokens")
     is_stated = isinstance(stated, int) and stated > 0
-    choices = request.get("n")
-    factor = choices if isinstance(choices, int) and choices > 1 else 1
+    factor = max(_choices(request.get("n")), _choices(_native(request).get("best_of")))
     completion = int(stated) if is_stated and stated is not None else USUAL_COMPLETION
-    return TokenBound(prompt, completion * factor, is_stated)
+    return TokenBound(_most(prompt), _most(completion * factor), is_stated)
+
+
+def bound_chats(requests: Iterable[Mapping[str, Any]]) -> TokenBound:
+    """Return the bound of chats that are one request of the client's, made one after the other."""
+    bounds = [bound_chat(request) for request in requests]
+    return TokenBound(
+        _most(sum(bound.prompt for bound in bounds)),
+        _most(sum(bound.completion for bound in bounds)),
+        all(bound.is_stated for bound in bounds),
+    )
 
 
 def bound_embeddings(request: Mapping[str, Any]) -> TokenBound:
@@ -75,6 +90,20 @@ def bound_body(size: int, content_type: str) -> TokenBound:
     """Return the bound of an operation that nobody translates: a body of ``size`` bytes."""
     prompt = min(size, IMAGE) if content_type.startswith("multipart/") else size
     return TokenBound(prompt, USUAL_COMPLETION, is_stated=False)
+
+
+def _native(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what the client sent of what is only sent on: OpenAI's completions have more."""
+    native: Mapping[str, Any] = getattr(request, "native", {})
+    return native
+
+
+def _choices(count: Any) -> int:
+    return count if isinstance(count, int) and count > 1 else 1
+
+
+def _most(tokens: int) -> int:
+    return min(tokens, MOST_TOKENS)
 
 
 def _message_size(message: Any) -> int:

@@ -24,6 +24,9 @@ NANO = 10**9
 FREE_KINDS = frozenset({"ollama", "demo", "vllm", "sglang", "llamacpp", "lmstudio", "localai"})
 """Kinds of provider that run on one's own machines: free unless a price is configured."""
 
+MOST_COST = 1_000_000 * NANO
+"""More than any request costs, in nano-dollars: so sums fit in the 64 bits of tables."""
+
 _PICO_PER_MILLION = 10**6
 _TABLE = Path(__file__).with_name("prices.json")
 _PROVIDERS_OF_KINDS = {
@@ -60,12 +63,12 @@ class TokenPrice:
         written = min(written, prompt - cached)
         pico = (prompt - cached - written) * self.input + completion * self.output
         pico += cached * self.cached + written * self.cache_write
-        return (pico + 500) // 1000
+        return min((pico + 500) // 1000, MOST_COST)
 
     def bound(self, prompt: int, completion: int) -> int:
         """Return the most that so many tokens can cost, in nano-dollars."""
         dearest = max(self.input, self.cache_write)
-        own = -(-(prompt * dearest + completion * self.output) // 1000)
+        own = min(-(-(prompt * dearest + completion * self.output) // 1000), MOST_COST)
         if self.above is None or prompt <= self.threshold:
             return own
         return max(own, self.above.bound(prompt, completion))

@@ -245,3 +245,11 @@ def test_a_warning_is_told_until_it_is_taken_and_once_a_period(ledger: Ledger) -
         keeper = Keeper(ledger, 90, "http://127.0.0.1/hook", post)
         keeper.work()
     assert told == [b'{"id": "budget:key:usd:2026-11:a", "used": "$8.00"}'] * 2
+
+
+def test_a_line_that_no_table_can_hold_keeps_no_other_waiting(ledger: Ledger) -> None:
+    ledger.end(0, build_row(prompt_tokens=2**63))
+    ledger.open(build_opening(1, cost=10**30))
+    ledger.end(0, build_row(request_id="after"))
+    ledger.drain()
+    assert total(ledger, "requests") == 1

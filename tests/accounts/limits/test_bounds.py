@@ -12,8 +12,17 @@ from hypothesis import strategies as st
 from gateway.accounts.ledger.latency import bucket_of, percentiles
 from gateway.accounts.ledger.moments import parse_moment
 from gateway.accounts.ledger.periods import current_span
-from gateway.accounts.limits.bound import IMAGE, USUAL_COMPLETION, bound_chat, bound_embeddings
+from gateway.accounts.limits.bound import (
+    IMAGE,
+    MOST_TOKENS,
+    USUAL_COMPLETION,
+    bound_chat,
+    bound_chats,
+    bound_embeddings,
+)
 from gateway.accounts.limits.rates import Rate, parse_rates
+from gateway.accounts.prices.prices import TokenPrice
+from gateway.types import NativeRequest
 
 
 def chat(content: Any, **fields: Any) -> dict[str, Any]:
@@ -35,6 +44,24 @@ def test_an_open_answer_takes_what_is_usual_but_can_do_with_less() -> None:
 
 def test_each_choice_takes_as_much() -> None:
     assert bound_chat(chat("hi", max_tokens=7, n=3)).completion == 21
+
+
+@pytest.mark.parametrize("field", ["max_tokens", "n"])
+def test_no_number_of_a_client_overflows_what_counts(field: str) -> None:
+    assert bound_chat(chat("hi", **{field: 10**30})).completion == MOST_TOKENS
+    assert TokenPrice(10**12, 10**12, 0, 0).bound(MOST_TOKENS, MOST_TOKENS) < 2**63
+
+
+def test_several_prompts_take_what_each_takes() -> None:
+    both = bound_chats([chat("hi", max_tokens=5), chat("hello", max_tokens=5)])
+    assert both == (10 + 13, 10, True)
+    assert not bound_chats([chat("hi", max_tokens=5), chat("hi")]).is_stated
+
+
+def test_completions_of_which_the_best_is_given_take_as_much_as_all() -> None:
+    native = {"best_of": 4}
+    request = NativeRequest(chat("hi", max_tokens=5), "completions", native)
+    assert bound_chat(request).completion == 20
 
 
 def test_an_image_takes_no_more_for_being_sent_as_data() -> None:
