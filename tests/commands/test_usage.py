@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from gateway.accounts.database import Database
-from gateway.accounts.ledger import Ledger
-from tests.accounts.booked import build_row
+from gateway.accounts.store.database import Database
+from gateway.accounts.ledger.ledger import Ledger
+from tests.accounts.ledger.booked import build_row
 from tests.commands.conftest import Gateway
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import threading
+from concurrent.futures import CancelledError, Future
 from typing import NamedTuple
 
 from sqlalchemy import Connection, RowMapping, bindparam, select
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, select
 from gateway.accounts.keys.keys import Principal
 from gateway.accounts.keys.records import key_of, limits_of, principal_of
 from gateway.accounts.keys.versions import read_version
-from gateway.accounts.store.database import Database
+from gateway.accounts.store.database import Database, StoreUnavailableError
 from gateway.accounts.store.tables import key_hashes, keys, tenants
 
 MAX_KNOWN = 20_000
@@ -56,6 +57,7 @@ class KnownKeys:
         self._lock = threading.Lock()
         self._known: dict[bytes, KnownKey] = {}
         self._version: int | None = None
+        self._asked: dict[bytes, Future[KnownKey | None]] = {}
 
     def recall(self, digest: bytes) -> KnownKey | None:
         """Return the key with that digest if it is known; compared in constant time."""
@@ -65,20 +67,39 @@ class KnownKeys:
     def look_up(self, digest: bytes) -> KnownKey | None:
         """Return the key with that digest, known from now on, or None for no key.
 
-        Raises ``StoreUnavailableError``.
+        Who asks for the same at the same time shares the answer: a burst with a key that is
+        not known yet would take all connections. Raises ``StoreUnavailableError``.
         """
+        own: Future[KnownKey | None] = Future()
+        while (asked := self._asked.setdefault(digest, own)) is not own:
+            try:
+                return asked.result()
+            except CancelledError:
+                continue  # who asked has been ended
+        try:
+            own.set_result(self._read(digest))
+        except StoreUnavailableError as error:
+            own.set_exception(error)
+        finally:
+            if self._asked.get(digest) is own:
+                del self._asked[digest]
+            own.cancel()
+        return own.result()
+
+    def _read(self, digest: bytes) -> KnownKey | None:
         while True:
+            if self._version is None:
+                self.catch_up()
             began_at = self._version
-            version, known = self._database.read(lambda connection: _read_key(connection, digest))
+            known = self._database.read(lambda connection: _read_key(connection, digest))
             with self._lock:
-                if self._version is None:
-                    self._version = version
-                elif self._version != began_at:
+                if self._version != began_at:
                     continue  # what was read may be what has just been forgotten
                 if known is not None:
                     if len(self._known) >= MAX_KNOWN:
                         self._known.pop(next(iter(self._known)))
                     self._known[digest] = known
+                del self._asked[digest]  # who comes from now on may know of a later change
                 return known
 
     def is_behind(self, version: int) -> bool:
@@ -125,10 +146,9 @@ class _Changes(NamedTuple):
     are_many: bool
 
 
-def _read_key(connection: Connection, digest: bytes) -> tuple[int, KnownKey | None]:
-    version = read_version(connection)  # first: what is read then is at least as new
+def _read_key(connection: Connection, digest: bytes) -> KnownKey | None:
     row = connection.execute(_SELECT_BY_HASH, {"digest": digest}).mappings().first()
-    return version, None if row is None else _build(digest, row)
+    return None if row is None else _build(digest, row)
 
 
 def _build(digest: bytes, row: RowMapping) -> KnownKey:

@@ -6,6 +6,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,49 @@ def test_only_so_many_keys_are_remembered(
     assert statements == []
     assert one.knows(made[0])
     assert statements != []
+
+
+def test_a_burst_with_a_key_not_seen_before_asks_the_database_once(
+    processes: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = processes
+    new = one.accounts.keys.create({"name": "a"})
+    asked = _slow_reads(other, monkeypatch)
+    with ThreadPoolExecutor(50) as pool:
+        assert all(pool.map(lambda _: other.knows(new.key), range(50)))
+    assert len(asked) < 5
+
+
+def test_who_waits_for_another_asker_asks_itself_if_that_one_is_ended(
+    processes: tuple[Process, Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = processes
+    new = one.accounts.keys.create({"name": "a"})
+    asked = _slow_reads(other, monkeypatch, first=KeyboardInterrupt())
+    with ThreadPoolExecutor(10) as pool:
+        found = [pool.submit(other.knows, new.key) for _ in range(10)]
+    failed = [each for each in found if each.exception() is not None]
+    assert len(failed) == 1
+    assert all(each.result() for each in found if each not in failed)
+    assert len(asked) < 5
+
+
+def _slow_reads(
+    process: Process, monkeypatch: pytest.MonkeyPatch, first: BaseException | None = None
+) -> list[object]:
+    """Make reads of the database take a while, the first fail; return a list of them."""
+    asked: list[object] = []
+    read = process.database.read
+
+    def slow(work: Any, *rest: Any) -> Any:
+        asked.append(work)
+        time.sleep(0.2)
+        if first is not None and len(asked) == 1:
+            raise first
+        return read(work, *rest)
+
+    monkeypatch.setattr(process.database, "read", slow)
+    return asked
 
 
 def test_threads_that_ask_while_keys_change_never_get_an_old_answer(
