@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from gateway.accounts.store.database import Database
 from gateway.accounts.ledger.ledger import Ledger
+from gateway.accounts.store.database import Database
 from tests.accounts.ledger.booked import build_row
 from tests.commands.conftest import Gateway
 
