@@ -153,7 +153,7 @@ def idle(bench: Bench) -> Iterator[Figure]:
     """Memory of a gateway that has answered nothing but /health, and the time to that answer."""
     with bench.start_gateway() as (gateway, seconds):
         gateway.wait_until_idle(processes=bench.workers + 1)
-        yield Figure("idle memory (PSS)", "MB", gateway.pss_bytes() / 1e6, 110)
+        yield Figure("idle memory (PSS)", "MB", gateway.pss_bytes() / 1e6, 150)
         yield Figure("start to the first /health answer", "s", seconds, 1.5)
 
 
