@@ -23,7 +23,7 @@ from tests.gateway_process import ADMIN_KEY, Gateway, chat_body, run_gateway
 from tests.upstream import Connection, Request, Upstream, serve_upstream
 
 SEED = 20261125
-REQUESTS = int(os.environ.get("GATEWAY_TEST_BOOKS", "500"))
+REQUESTS = int(os.environ.get("GATEWAY_TEST_BOOKS", "2000"))
 """How many; the whole measure is 5000."""
 
 CLIENTS = 16
