@@ -9,8 +9,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.errors import UpstreamError
-from gateway.serialization import JSONDecodeError, loads_strict
+from gateway.dialects.tool_arguments import read_arguments
 from gateway.types import ChatCompletion
 
 STOP_REASONS = {
@@ -61,17 +60,6 @@ def build_usage(usage: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def read_input(name: str, arguments: str) -> dict[str, Any]:
-    """Return a call's arguments as an object; raises ``UpstreamError`` where they are none."""
-    try:
-        parsed = loads_strict(arguments.encode("utf-8", "replace")) if arguments.strip() else {}
-    except JSONDecodeError:
-        parsed = None
-    if not isinstance(parsed, dict):
-        raise UpstreamError(f"The model called {name!r} with arguments that are no JSON object.")
-    return parsed
-
-
 def _build_content(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     content: list[dict[str, Any]] = list(message.get("thinking_blocks") or ())
     reasoning = message.get("reasoning_content") or message.get("reasoning")
@@ -87,7 +75,7 @@ def _build_content(message: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "type": "tool_use",
                 "id": call.get("id") or f"toolu_{secrets.token_hex(12)}",
                 "name": function["name"],
-                "input": read_input(function["name"], function.get("arguments") or ""),
+                "input": read_arguments(function["name"], function.get("arguments") or ""),
             }
         )
     return content

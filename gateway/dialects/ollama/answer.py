@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.errors import GatewayError, UpstreamError
-from gateway.serialization import JSONDecodeError, dumps_ascii, loads_strict
+from gateway.dialects.tool_arguments import read_arguments
+from gateway.errors import GatewayError
+from gateway.serialization import dumps_ascii
 from gateway.types import ChatCompletion, Chunk, NativeChunk
 
 Saying = dict[str, Any]
@@ -40,9 +41,14 @@ def encode_line(fields: Mapping[str, Any]) -> bytes:
     return dumps_ascii(fields) + b"\n"
 
 
+def encode_error(error: GatewayError) -> Any:
+    """See ``ChatDialect.encode_error``."""
+    return {"error": error.message}
+
+
 def encode_error_line(error: GatewayError) -> bytes:
     """Return the line that tells of a failure; nothing comes after it."""
-    return encode_line({"error": error.message})
+    return encode_line(encode_error(error))
 
 
 class AnswerWriter:
@@ -173,13 +179,7 @@ def build_end(reason: str, usage: Mapping[str, Any], elapsed: int) -> dict[str, 
 
 def build_call(call_id: str, name: str, arguments: str, index: int) -> dict[str, Any]:
     """Return a tool call, whose arguments are an object; raises ``UpstreamError``."""
-    try:
-        parsed = loads_strict(arguments.encode("utf-8", "replace")) if arguments.strip() else {}
-    except JSONDecodeError:
-        parsed = None
-    if not isinstance(parsed, dict):
-        raise UpstreamError(f"The model called {name!r} with arguments that are no JSON object.")
-    function = {"index": index, "name": name, "arguments": parsed}
+    function = {"index": index, "name": name, "arguments": read_arguments(name, arguments)}
     return {"id": call_id, "function": function} if call_id else {"function": function}
 
 

@@ -14,17 +14,26 @@ from gateway.dialects.envelope import parse_object
 from gateway.dialects.ollama.answer import (
     AnswerWriter,
     build_whole,
+    encode_error,
     encode_error_line,
     encode_line,
     message_of,
 )
 from gateway.dialects.ollama.fields import build_parameters, read_list, read_name
 from gateway.dialects.ollama.messages import build_messages
-from gateway.dialects.ollama.request import OllamaRequest
+from gateway.dialects.ollama.request import OllamaRequest, started_at
 from gateway.dialects.streaming import iter_encoded
-from gateway.errors import GatewayError
 from gateway.types import ChatCompletion, ChatRequest, Chunk, NativeCompletion
 from gateway.validation.tools import check_tools
+
+__all__ = [
+    "CONTENT_TYPE",
+    "encode_completion",
+    "encode_error",
+    "encode_note",
+    "iter_frames",
+    "parse_request",
+]
 
 CONTENT_TYPE = "application/x-ndjson"
 DIALECT = "ollama_chat"
@@ -52,13 +61,13 @@ def encode_completion(completion: ChatCompletion, request: ChatRequest) -> Any:
     """See ``ChatDialect.encode_completion``."""
     if isinstance(completion, NativeCompletion) and completion.dialect == DIALECT:
         return completion.raw
-    elapsed = time.monotonic_ns() - _started(request)
+    elapsed = time.monotonic_ns() - started_at(request)
     return build_whole(completion, request["model"], message_of, elapsed)
 
 
 def iter_frames(batches: Iterator[list[Chunk]], request: ChatRequest) -> Iterator[bytes]:
     """See ``ChatDialect.iter_frames``."""
-    writer = AnswerWriter(request["model"], DIALECT, message_of, _started(request))
+    writer = AnswerWriter(request["model"], DIALECT, message_of, started_at(request))
     yield from iter_encoded(batches, writer.encode, encode_error_line)
     yield writer.end()
 
@@ -68,15 +77,6 @@ def encode_note(note: str, has_begun: bool) -> bytes:
     return _NOTHING_YET
 
 
-def encode_error(error: GatewayError) -> Any:
-    """See ``ChatDialect.encode_error``."""
-    return {"error": error.message}
-
-
 def _with_type(tool: Any) -> Any:
     """Return a tool with the type that Ollama takes for granted."""
     return {"type": "function", **tool} if isinstance(tool, dict) else tool
-
-
-def _started(request: ChatRequest) -> int:
-    return request.started if isinstance(request, OllamaRequest) else time.monotonic_ns()

@@ -14,6 +14,7 @@ from gateway.dialects.envelope import parse_object
 from gateway.dialects.ollama.answer import (
     AnswerWriter,
     build_whole,
+    encode_error,
     encode_error_line,
     encode_line,
     response_of,
@@ -25,10 +26,18 @@ from gateway.dialects.ollama.fields import (
     read_name,
     read_text,
 )
-from gateway.dialects.ollama.request import OllamaRequest
+from gateway.dialects.ollama.request import OllamaRequest, started_at
 from gateway.dialects.streaming import iter_encoded
-from gateway.errors import GatewayError
 from gateway.types import ChatCompletion, ChatRequest, Chunk, NativeCompletion
+
+__all__ = [
+    "CONTENT_TYPE",
+    "encode_completion",
+    "encode_error",
+    "encode_note",
+    "iter_frames",
+    "parse_request",
+]
 
 CONTENT_TYPE = "application/x-ndjson"
 DIALECT = "ollama_generate"
@@ -53,13 +62,13 @@ def encode_completion(completion: ChatCompletion, request: ChatRequest) -> Any:
     """See ``ChatDialect.encode_completion``."""
     if isinstance(completion, NativeCompletion) and completion.dialect == DIALECT:
         return completion.raw
-    elapsed = time.monotonic_ns() - _started(request)
+    elapsed = time.monotonic_ns() - started_at(request)
     return build_whole(completion, request["model"], response_of, elapsed)
 
 
 def iter_frames(batches: Iterator[list[Chunk]], request: ChatRequest) -> Iterator[bytes]:
     """See ``ChatDialect.iter_frames``."""
-    writer = AnswerWriter(request["model"], DIALECT, response_of, _started(request))
+    writer = AnswerWriter(request["model"], DIALECT, response_of, started_at(request))
     yield from iter_encoded(batches, writer.encode, encode_error_line)
     yield writer.end()
 
@@ -67,15 +76,6 @@ def iter_frames(batches: Iterator[list[Chunk]], request: ChatRequest) -> Iterato
 def encode_note(note: str, has_begun: bool) -> bytes:
     """See ``ChatDialect.encode_note``: lines have no comments, but may say nothing."""
     return _NOTHING_YET
-
-
-def encode_error(error: GatewayError) -> Any:
-    """See ``ChatDialect.encode_error``."""
-    return {"error": error.message}
-
-
-def _started(request: ChatRequest) -> int:
-    return request.started if isinstance(request, OllamaRequest) else time.monotonic_ns()
 
 
 def _build_messages(request: dict[str, Any]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.types import NativeRequest
+from gateway.types import ChatRequest, NativeRequest
 
 
 class OllamaRequest(NativeRequest):
@@ -29,3 +29,8 @@ class OllamaRequest(NativeRequest):
             canonical, dialect, native, untranslated=untranslated, native_only=native_only
         )
         self.started = time.monotonic_ns()
+
+
+def started_at(request: ChatRequest) -> int:
+    """Return when a request in Ollama's format came; now, for any other."""
+    return request.started if isinstance(request, OllamaRequest) else time.monotonic_ns()

@@ -6,6 +6,7 @@ Knows items and their events (openai-python 3.54, recorded). An event here is wi
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -29,7 +30,7 @@ class OutputItem(Protocol):
         """Return it as it is now."""
 
 
-class _Item:
+class _Item(ABC):
     """What all items have in common."""
 
     def __init__(self, item_id: str, output_index: int) -> None:
@@ -44,8 +45,8 @@ class _Item:
             "item": self.to_dict(),
         }
 
-    def to_dict(self) -> dict[str, Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]: ...
 
     def _event(self, kind: str, **fields: Any) -> Event:
         place = {"item_id": self.id, "output_index": self.output_index}

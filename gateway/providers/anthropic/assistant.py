@@ -12,7 +12,7 @@ from typing import Any
 from gateway.errors import InvalidRequestError
 from gateway.providers.anthropic.content import Block, build_blocks, with_cache_control
 from gateway.providers.anthropic.thinking import THINKING, parse_call_id, read_thinking_blocks
-from gateway.serialization import loads_strict
+from gateway.providers.tool_arguments import parse_arguments
 from gateway.validation.fields import unsupported_value
 
 
@@ -92,18 +92,9 @@ def _build_call(call_id: str, function: Mapping[str, Any], param: str) -> Block:
 
 
 def _parse_arguments(arguments: str, param: str) -> dict[str, Any]:
-    """Return arguments as the object Anthropic demands.
-
-    OpenAI never refuses what a model once wrote, so text that is no JSON object is kept
-    whole under ``_raw``. Raises ``InvalidRequestError`` for what is nested too deeply.
-    """
-    if not arguments.strip():
-        return {}
+    """Return arguments as an object; raises ``InvalidRequestError`` for what is too deep."""
     try:
-        parsed = loads_strict(arguments.encode())
-    except ValueError:
-        return {"_raw": arguments}
+        return parse_arguments(arguments)
     except RecursionError:
         message = f"`{param}` is nested too deeply."
         raise InvalidRequestError(message, param=param, code="invalid_value") from None
-    return parsed if isinstance(parsed, dict) else {"_raw": arguments}

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.providers.bedrock.media import Block, build_media
 from gateway.providers.bedrock.thinking_blocks import build_reasoning_content
-from gateway.serialization import loads_strict
+from gateway.providers.tool_arguments import parse_arguments
 from gateway.validation.fields import unsupported_value, wrong_value
 
 Message = dict[str, Any]
@@ -61,21 +61,6 @@ def build_cache_point(marked: Any) -> list[Block]:
     ttl = asked.get("ttl")
     point = {"type": "default", "ttl": ttl} if ttl in ("5m", "1h") else {"type": "default"}
     return [{"cachePoint": point}]
-
-
-def parse_arguments(arguments: str) -> dict[str, Any]:
-    """Return a call's arguments as the object Bedrock demands.
-
-    OpenAI never refuses what a model once wrote, so text that is no JSON object
-    is kept whole under ``_raw``.
-    """
-    if not arguments.strip():
-        return {}
-    try:
-        parsed = loads_strict(arguments.encode())
-    except ValueError:
-        return {"_raw": arguments}
-    return parsed if isinstance(parsed, dict) else {"_raw": arguments}
 
 
 def _append(built: list[Message], role: str, content: list[Block]) -> None:

@@ -12,7 +12,7 @@ from gateway.config.settings import Target
 from gateway.providers.gemini.generations import generation_of
 from gateway.providers.gemini.media import Part
 from gateway.providers.gemini.signatures import DUMMY, is_foreign, parse_id, read_extra_content
-from gateway.serialization import loads_strict
+from gateway.providers.tool_arguments import parse_arguments
 
 _NOBODY_KNOWS = 2**31
 
@@ -78,18 +78,3 @@ class Calls:
 
 def _build_function_call(function: dict[str, Any]) -> dict[str, Any]:
     return {"name": function["name"], "args": parse_arguments(function["arguments"])}
-
-
-def parse_arguments(arguments: str) -> dict[str, Any]:
-    """Return a call's arguments as the object Gemini demands.
-
-    OpenAI never refuses what a model once wrote, so text that is no JSON object
-    is kept whole under ``_raw``.
-    """
-    if not arguments.strip():
-        return {}
-    try:
-        parsed = loads_strict(arguments.encode())
-    except ValueError:
-        return {"_raw": arguments}
-    return parsed if isinstance(parsed, dict) else {"_raw": arguments}

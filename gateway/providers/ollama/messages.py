@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.providers.ollama.capabilities import Capabilities
 from gateway.providers.ollama.images import read_base64, read_image_url
-from gateway.serialization import loads_strict
+from gateway.providers.tool_arguments import parse_arguments
 from gateway.validation.fields import unsupported_value
 
 Message = dict[str, Any]
@@ -48,21 +48,6 @@ def build_messages(
             dropped["messages.name"] = None
         _append(built, translated)
     return built, list(dropped)
-
-
-def parse_arguments(arguments: str) -> dict[str, Any]:
-    """Return a call's arguments as the object Ollama demands.
-
-    OpenAI never refuses what a model once wrote, so text that is no JSON object
-    is kept whole under ``_raw``.
-    """
-    if not arguments.strip():
-        return {}
-    try:
-        parsed = loads_strict(arguments.encode())
-    except ValueError:
-        return {"_raw": arguments}
-    return parsed if isinstance(parsed, dict) else {"_raw": arguments}
 
 
 def _append(built: list[Message], message: Message) -> None:

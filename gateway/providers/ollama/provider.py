@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from gateway.config.settings import Api, Target
+from gateway.config.settings import Target
 from gateway.errors import GatewayError
 from gateway.providers.base import ProviderDefaults
 from gateway.providers.ollama.chat import OllamaChat
@@ -30,12 +30,10 @@ from gateway.providers.ollama.models import (
 from gateway.providers.ollama.native import PATHS, OllamaNativeChat, build_native_chat
 from gateway.providers.ollama.request import build_chat, needs_model_info
 from gateway.types import (
-    ChatCall,
     ChatRequest,
     EmbeddingsRequest,
     ModelInfo,
     NativeRequest,
-    PassthroughRequest,
     UpstreamRequest,
 )
 
@@ -46,10 +44,6 @@ class Ollama(ProviderDefaults):
     def speaks(self, dialect: str, target: Target) -> bool:
         """Tell whether ``dialect`` is one of Ollama's own, or a prompt to complete."""
         return dialect in PATHS or dialect == COMPLETIONS
-
-    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> Api | None:
-        """Return None: there is but one API."""
-        return None
 
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the headers of every request; only ollama.com wants a key."""
@@ -75,20 +69,6 @@ class Ollama(ProviderDefaults):
         if isinstance(request, NativeRequest) and request.dialect == COMPLETIONS:
             return build_completion(request, target)
         return build_chat(request, target, info)
-
-    def build_passthrough(
-        self, request: PassthroughRequest, target: Target
-    ) -> UpstreamRequest | None:
-        """Return None: Ollama neither hears, speaks nor paints."""
-        return None
-
-    def build_token_count(self, request: NativeRequest, target: Target) -> UpstreamRequest | None:
-        """Return None: Ollama counts tokens only when it answers."""
-        return None
-
-    def parse_token_count(self, body: bytes) -> int:
-        """Return 0, for there is no such answer."""
-        return 0
 
     def build_embeddings(self, request: EmbeddingsRequest, target: Target) -> OllamaEmbeddings:
         """Translate an embeddings request; raises ``InvalidRequestError`` with ``param``."""
