@@ -28,6 +28,19 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         click.echo(_GAP.join(cells).rstrip())
 
 
+def print_list(
+    described: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool
+) -> None:
+    """Print a list: whole as JSON, or a table of the fields that are its ``columns``."""
+    if as_json:
+        print_json(described)
+        return
+    print_table(
+        [name.upper().replace("_", " ") for name in columns],
+        [[as_text(each[name]) for name in columns] for each in described],
+    )
+
+
 def print_fields(described: Mapping[str, Any]) -> None:
     """Print what was described for the admin API, a line a field."""
     width = max(map(len, described))

@@ -11,7 +11,7 @@ import click
 
 from gateway.commands.opening import exits, fail, open_stores
 from gateway.commands.options import json_option, read_options, tenant_options
-from gateway.commands.output import as_text, print_fields, print_json, print_table
+from gateway.commands.output import print_fields, print_json, print_list
 
 if TYPE_CHECKING:
     from gateway.accounts.keys.records import TenantRecord
@@ -47,14 +47,8 @@ def list_tenants(as_json: bool, search: str | None, limit: int) -> None:
     with open_stores() as stores:
         page = stores.tenants.list_tenants(limit, search=search)
     described = [describe_tenant(record) for record in page.data]
-    if as_json:
-        print_json(described)
-        return
-    print_table(
-        [name.upper().replace("_", " ") for name in _COLUMNS],
-        [[as_text(each[name]) for name in _COLUMNS] for each in described],
-    )
-    if page.next is not None:
+    print_list(described, _COLUMNS, as_json=as_json)
+    if page.next is not None and not as_json:
         click.echo(f"There are more than {limit}; use --limit or --search.", err=True)
 
 
