@@ -54,7 +54,7 @@ worker_connections = 4096
 
 # The time for a next request's headers to arrive, too: gunicorn has no other limit on them.
 keepalive = 10
-# The workers end 5 seconds before this, when gunicorn kills: GRACE_MARGIN in gateway/worker.py.
+# The workers end 5 seconds before this, when gunicorn kills: GRACE_MARGIN in gateway/worker.
 graceful_timeout = _seconds("GRACEFUL_TIMEOUT", 25) + 5
 
 # By this, workers know each other: "server:generation", a new generation at each reading of this

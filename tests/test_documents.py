@@ -54,7 +54,7 @@ def _anchors(path: Path) -> set[str]:
 
 def _error_classes() -> list[type[GatewayError]]:
     for module in pkgutil.walk_packages(gateway.__path__, "gateway."):
-        if module.name not in ("gateway.__main__", "gateway.worker"):
+        if module.name != "gateway.__main__" and not module.name.startswith("gateway.worker"):
             importlib.import_module(module.name)
     found: list[type[GatewayError]] = []
     waiting = list(GatewayError.__subclasses__())

@@ -36,7 +36,9 @@ def test_gunicorns_master_imports_nothing_that_workers_have_to_patch() -> None:
     loaded = set(run.stdout.decode().split())
     assert loaded.isdisjoint({"flask", "redis", "requests", "urllib3"})
     ours = {name for name in loaded if name.startswith("gateway.")}
-    assert ours == {"gateway.log_format", "gateway.worker"}
+    assert {name for name in ours if not name.startswith("gateway.worker")} == {
+        "gateway.log_format"
+    }
 
 
 @pytest.mark.parametrize("name", ["app.py", "wsgi.py"])

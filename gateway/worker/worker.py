@@ -1,37 +1,29 @@
-"""gunicorn's gevent worker with a cheaper way to write, an end that loses nothing, and its log.
+"""gunicorn's gevent worker, with an end that loses nothing.
 
-Knows gunicorn, gevent and how log lines look. At its top it must import nothing
-else: gunicorn's master loads this file before anything is patched.
+Knows gunicorn and gevent. At its top it must import nothing else: gunicorn's master
+loads this file before anything is patched.
 """
 
 from __future__ import annotations
 
 import gc
 import json
-import logging
 import secrets
 import signal
 import time
-from contextlib import suppress
-from email.utils import formatdate
-from functools import lru_cache, partial
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import gevent
 from gevent import socket
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
-from gunicorn import util
-from gunicorn.glogging import Logger
 from gunicorn.sock import ssl_context
 from gunicorn.workers.ggevent import GeventWorker
 
-from gateway.log_format import JSONFormatter, TextFormatter
-
-READ_BYTES = 64 * 1024
-WRITE_SECONDS = 120.0
-"""A client that takes nothing for this long is given up."""
+from gateway.worker.client_socket import ClientSocket, HeadTimeout
+from gateway.worker.tuning import tune
 
 GARBAGE_THRESHOLD = 10_000
 """Objects made, and not let go, until the collector looks for cycles among them."""
@@ -48,97 +40,6 @@ FIRST_REQUEST_SECONDS = 1.0
 _TICK = 0.05
 
 
-class TextLogger(Logger):  # type: ignore[misc]
-    """gunicorn's own lines, in the format of the gateway's."""
-
-    formatter: ClassVar[type[logging.Formatter]] = TextFormatter
-
-    def setup(self, cfg: Any) -> None:
-        super().setup(cfg)
-        for handler in self.error_log.handlers:
-            handler.setFormatter(self.formatter())
-
-
-class JSONLogger(TextLogger):
-    """gunicorn's own lines as one JSON object each."""
-
-    formatter = JSONFormatter
-
-
-class ClientSocket(socket.socket):  # type: ignore[misc]
-    """A client's socket with a cheaper ``sendall``, which knows where its requests are.
-
-    gevent's own asks for the socket's options and sets up a time-out first, which
-    costs as much as a token's way through the rest of the gateway. And a response's
-    head, which gunicorn writes by itself, waits here for the body that follows.
-    """
-
-    is_fresh = True
-    """No request on this connection has been answered yet."""
-
-    is_idle = True
-    """Nothing has come since the last answer."""
-
-    is_blocked = False
-    """The client does not take what is written to it."""
-
-    _head = b""
-
-    def sendall(self, data: Any, flags: int = 0) -> None:
-        if self._head:
-            data = self._head + data
-            self._head = b""
-        elif data[:9] == b"HTTP/1.1 " and data[-4:] == b"\r\n\r\n":
-            self._head = data
-            return
-        try:
-            sent = self._sock.send(data, flags)
-        except BlockingIOError:
-            sent = 0
-        if sent < len(data):
-            self._send_rest(memoryview(data)[sent:], flags)
-
-    def recv(self, size: int, flags: int = 0) -> Any:
-        self._flush_head()
-        # gunicorn asks for 8 KiB at a time, which makes a long body of many small reads.
-        data = super().recv(size if flags else max(size, READ_BYTES), flags)
-        self.is_idle = False
-        return data
-
-    def shutdown(self, how: int) -> None:
-        self._flush_head()
-        super().shutdown(how)
-
-    def close(self) -> None:
-        try:
-            self._flush_head()
-        finally:
-            super().close()
-
-    def hang_up(self, how: int) -> None:
-        """End what another greenlet waits for here: it finds an end where gevent's way is an error.
-
-        ``SHUT_RD`` leaves what has come to be read; ``SHUT_RDWR`` ends writing, too.
-        """
-        with suppress(OSError):  # the client was quicker
-            self._sock.shutdown(how)
-
-    def _flush_head(self) -> None:
-        if self._head:
-            self.sendall(b"")
-
-    def _send_rest(self, data: memoryview, flags: int) -> None:
-        timeout = self.gettimeout()
-        self.settimeout(WRITE_SECONDS)
-        self.is_blocked = True
-        try:
-            while data:
-                data = data[self.send(data, flags) :]
-        finally:
-            self.is_blocked = False
-            self.settimeout(timeout)
-
-
 class GatewayWorker(GeventWorker):  # type: ignore[misc]
     """gunicorn's gevent worker, serving each client through a ``ClientSocket``.
 
@@ -152,12 +53,7 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         self._clients: set[ClientSocket] = set()
-        if not self.log.access_log_enabled:
-            # gunicorn looks that up again for each request, for a tenth of its whole cost.
-            self.log.access = _log_no_access
-        util.http_date = _http_date
-        # Its settings are looked up some forty times a request, by a chain of calls each.
-        self.cfg.__dict__.update({name: each.get() for name, each in self.cfg.settings.items()})
+        tune(self.cfg, self.log)
         super().init_process()
 
     def init_signals(self) -> None:
@@ -201,10 +97,14 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
         family, kind, protocol = client.family, client.type, client.proto
         client = ClientSocket(family, kind, protocol, fileno=client.detach())
         self._clients.add(client)
+        gevent.getcurrent().head_timeout = HeadTimeout(client, self.cfg.keepalive)
         try:
             super().handle(listener, client, addr)
         finally:
             self._clients.discard(client)
+
+    def timeout_ctx(self) -> Any:
+        return getattr(gevent.getcurrent(), "head_timeout", None) or super().timeout_ctx()
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         self._requests += 1
@@ -292,15 +192,3 @@ class _Refusal:
             f"x-request-id: req_{secrets.token_hex(16)}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self._client.sendall(head.encode("latin-1") + body)
-
-
-def _http_date(timestamp: float | None = None) -> str:
-    """Return a time, now if None is given, as HTTP's ``Date``; gunicorn's own makes each anew."""
-    return _http_date_of(int(time.time() if timestamp is None else timestamp))
-
-
-_http_date_of = lru_cache(maxsize=1)(partial(formatdate, usegmt=True))
-
-
-def _log_no_access(*args: Any) -> None:
-    """Stand in for gunicorn's access log where that is off."""

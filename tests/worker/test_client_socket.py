@@ -6,14 +6,15 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import gevent
 import pytest
 
-from gateway import worker
-from gateway.worker import ClientSocket
+from gateway.worker import client_socket
+from gateway.worker.client_socket import ClientSocket, HeadTimeout
 
 HEAD = b"HTTP/1.1 200 OK\r\nServer: gunicorn\r\n\r\n"
 
@@ -126,7 +127,7 @@ def test_others_are_served_while_one_reads_slowly(
 def test_reader_that_takes_nothing_is_given_up(
     peer: socket.socket, client: ClientSocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "WRITE_SECONDS", 0.05)
+    monkeypatch.setattr(client_socket, "WRITE_SECONDS", 0.05)
     with pytest.raises(TimeoutError):
         client.sendall(b"x" * 64 * 1024 * 1024)
     assert client.gettimeout() is None
@@ -141,3 +142,37 @@ def test_socket_of_a_client_that_is_gone_is_closed_all_the_same(
     with pytest.raises(OSError, match=r"reset|Broken pipe"):
         client.close()
     assert client.fileno() == -1
+
+
+def test_what_has_come_is_read_although_time_is_short(
+    peer: socket.socket, client: ClientSocket
+) -> None:
+    peer.sendall(b"GET / HTTP/1.1\r\n")
+    with HeadTimeout(client, 5.0):
+        assert client.recv(8192) == b"GET / HTTP/1.1\r\n"
+
+
+def test_a_head_that_comes_in_time_is_read(peer: socket.socket, client: ClientSocket) -> None:
+    gevent.spawn_later(0.05, peer.sendall, b"late")
+    with HeadTimeout(client, 5.0):
+        assert client.recv(8192) == b"late"
+
+
+def test_a_head_that_does_not_come_in_time_is_the_end(
+    peer: socket.socket, client: ClientSocket
+) -> None:
+    began = time.monotonic()
+    with HeadTimeout(client, 0.1):
+        peer.sendall(b"GET")
+        assert client.recv(8192) == b"GET"
+        assert client.recv(8192) == b""
+        peer.sendall(b" / HTTP/1.1")
+        assert client.recv(8192) == b""
+    assert 0.1 <= time.monotonic() - began < 2.0
+
+
+def test_a_body_may_take_longer_than_the_head(peer: socket.socket, client: ClientSocket) -> None:
+    with HeadTimeout(client, 0.05):
+        pass
+    gevent.spawn_later(0.15, peer.sendall, b"body")
+    assert client.recv(8192) == b"body"

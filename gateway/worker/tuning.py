@@ -1,0 +1,68 @@
+"""What gunicorn works out anew for each request, worked out once.
+
+Knows gunicorn's inside, of the one version that is pinned. Must not change what it does.
+"""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+from functools import lru_cache, partial
+from typing import Any
+
+from gunicorn import util
+from gunicorn.http import wsgi
+from gunicorn.http.message import HeaderPolicy, _ip_in_allow_list
+
+_PEERS = 1024
+
+
+def tune(config: Any, log: Any) -> None:
+    """Prepare this worker's process for the requests to come."""
+    if not log.access_log_enabled:
+        # gunicorn looks that up again for each request, for a tenth of its whole cost.
+        log.access = _log_no_access
+    util.http_date = _http_date
+    # Its settings are looked up some forty times a request, by a chain of calls each.
+    config.__dict__.update({name: each.get() for name, each in config.settings.items()})
+    wsgi.base_environ = _copied(wsgi.base_environ(config))
+    HeaderPolicy._peer_is_trusted_proxy = _trusting(config)
+
+
+def _copied(environ: dict[str, Any]) -> Any:
+    """Return what makes ``environ`` for each request of what is the same for all."""
+
+    def base_environ(config: Any) -> dict[str, Any]:
+        return environ.copy()
+
+    return base_environ
+
+
+def _trusting(config: Any) -> Any:
+    """Return the method that tells whether a request comes from a proxy that may name its client.
+
+    gunicorn reads the address and compares it with the networks for each request.
+    """
+
+    @lru_cache(maxsize=_PEERS)
+    def is_allowed(address: str) -> bool:
+        allowed = config.forwarded_allow_ips
+        return bool(_ip_in_allow_list(address, allowed, config.forwarded_allow_networks()))
+
+    def is_trusted(request: HeaderPolicy) -> bool:
+        peer = request.peer_addr
+        return is_allowed(peer[0]) if isinstance(peer, tuple) else True
+
+    return is_trusted
+
+
+def _http_date(timestamp: float | None = None) -> str:
+    """Return a time, now if None is given, as HTTP's ``Date``; gunicorn's own makes each anew."""
+    return _http_date_of(int(time.time() if timestamp is None else timestamp))
+
+
+_http_date_of = lru_cache(maxsize=1)(partial(formatdate, usegmt=True))
+
+
+def _log_no_access(*args: Any) -> None:
+    """Stand in for gunicorn's access log where that is off."""
