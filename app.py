@@ -40,6 +40,7 @@ from gateway.api import (
     usage,
     welcome,
 )
+from gateway.api.application import GatewayFlask
 from gateway.api.charging import init_charging
 from gateway.api.cors import init_cors
 from gateway.api.lifecycle import init_lifecycle
@@ -63,7 +64,7 @@ from gateway.resilience.cache import AnswerCache
 from gateway.resilience.idempotency import Idempotency
 from gateway.resilience.line import Lines
 from gateway.state import STATE_NAME, State, open_state
-from gateway.state.blobs import open_blobs
+from gateway.state.noted_blobs import open_noted_blobs
 from gateway.telemetry import configure_logging
 from gateway.transport import (
     Fetcher,
@@ -116,8 +117,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             "gevent is not in use: each stream takes up a thread of the WSGI server, on which it "
             "depends too how soon a client's leaving is noticed and a slow body is cut off"
         )
-    app = Flask(__name__, static_folder=None)
-    app.url_map.merge_slashes = False
+    app = GatewayFlask(__name__)
     app.extensions[EXTENSION] = live
     init_lifecycle(app)
     init_errors(
@@ -146,9 +146,10 @@ class Parts:
 
     def __init__(self, settings: Settings, state: State) -> None:
         self._state = state
-        self._blobs = open_blobs(
+        self._blobs, self._noted_blobs = open_noted_blobs(
             settings.data_directory / CACHE_NAME,
             settings.cache_max_bytes,
+            state,
             redis_url=settings.redis_url,
         )
         self._cache_max_bytes = settings.cache_max_bytes
@@ -181,7 +182,7 @@ class Parts:
             self._breakers,
             Places(self._lines, settings.limited_targets, counted),
             Loading(backends),
-            cache(lambda rule: AnswerCache(self._blobs, self._state, rule, longest=longest)),
+            cache(lambda rule: AnswerCache(self._noted_blobs, self._state, rule, longest=longest)),
             charging,
         )
         return Services(

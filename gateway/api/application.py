@@ -1,0 +1,70 @@
+"""Flask, without what no request here uses and every request would pay for.
+
+Knows where Flask may be extended. Must not know what requests are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Request, Response
+from flask.sessions import NullSession, SessionInterface
+from werkzeug.datastructures import Headers
+from werkzeug.routing import MapAdapter
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+
+class GatewayResponse(Response):
+    """A response that is written once, so that its headers need not be copied and read again."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        """Return the headers as they are; those that HTTP has rules for are Werkzeug's work."""
+        if self.status_code in (204, 304) or "Location" in self.headers:
+            return super().get_wsgi_headers(environ)
+        return self.headers
+
+
+class GatewayFlask(Flask):
+    """Flask without sessions, without views that are coroutines, with routes by path alone."""
+
+    response_class = GatewayResponse
+
+    def __init__(self, import_name: str) -> None:
+        super().__init__(import_name, static_folder=None)
+        self.session_interface = _NoSessions()
+        self.url_map.merge_slashes = False
+        self.url_map.redirect_defaults = False
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return ``func``, which is no coroutine; Flask would look for each call."""
+        return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Return what finds the view of ``request`` by its path and method."""
+        if request is None:
+            return None
+        environ = request.environ
+        path: str = environ["PATH_INFO"]
+        if not path.isascii():
+            path = path.encode("latin-1").decode("utf-8", "replace")
+        return MapAdapter(
+            self.url_map,
+            server_name="",
+            script_name=environ.get("SCRIPT_NAME", ""),
+            subdomain="",
+            url_scheme=environ["wsgi.url_scheme"],
+            path_info=path,
+            default_method=environ["REQUEST_METHOD"],
+        )
+
+
+class _NoSessions(SessionInterface):
+    """The one session that all requests have, which keeps nothing."""
+
+    _session = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return self._session
