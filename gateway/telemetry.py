@@ -44,7 +44,6 @@ class AttemptRecord:
         return f"{self.target}:{self.status}:{_milliseconds(self.ended - self.started)}ms"
 
 
-@dataclass(slots=True)
 class RequestRecord:
     """What is known of one request, filled in on its way. Times are ``time.monotonic()``.
 
@@ -58,39 +57,42 @@ class RequestRecord:
     is made of, where they are several.
     """
 
-    request_id: str
-    method: str
-    path: str
-    started: float = field(default_factory=time.monotonic)
-    key: str = ""
-    tenant: str = ""
+    key = ""
+    tenant = ""
     principal: Any = None
-    operation: str = ""
-    user: str = ""
+    operation = ""
+    user = ""
     bill: Any = None
-    is_booked: bool = False
+    is_booked = False
     parts: Sequence[Any] = ()
     models: Sequence[str] = ()
-    priority: int = 0
-    model: str = ""
-    provider: str = ""
-    upstream_model: str = ""
-    stream: bool = False
-    status: int = 0
-    attempts: list[AttemptRecord] = field(default_factory=list)
-    queued: float = 0.0
-    cache: str = ""
+    priority = 0
+    model = ""
+    provider = ""
+    upstream_model = ""
+    stream = False
+    status = 0
+    queued = 0.0
+    cache = ""
     usage: Usage | None = None
-    chunks: int = 0
-    reserved: int = sys.maxsize
-    characters: int = 0
+    chunks = 0
+    reserved = sys.maxsize
+    characters = 0
     first_token: float | None = None
-    finish_reason: str = ""
-    error: str = ""
-    error_message: str = ""
-    waited: float = 0.0
-    prompt: str = ""
-    answer: list[str] = field(default_factory=list)
+    finish_reason = ""
+    error = ""
+    error_message = ""
+    waited = 0.0
+    prompt = ""
+
+    def __init__(self, request_id: str, method: str, path: str) -> None:
+        # All else is the class's until it is known: to set it costs more than most of it is used.
+        self.request_id = request_id
+        self.method = method
+        self.path = path
+        self.started = time.monotonic()
+        self.attempts: list[AttemptRecord] = []
+        self.answer: list[str] = []
 
     @contextmanager
     def attempt(self, target: str) -> Iterator[AttemptRecord]:
@@ -166,10 +168,22 @@ def log_request(record: RequestRecord) -> None:
     """Write the request's line: at WARNING for 5xx, else at INFO."""
     level = logging.WARNING if record.status >= 500 else logging.INFO
     if logger.isEnabledFor(level):
-        # Made by hand: logging would walk the stack for a caller that is always this one.
-        line = logging.LogRecord(logger.name, level, "", 0, "request", None, None)
-        line.fields = record.to_fields()
-        logger.handle(line)
+        logger.handle(_RequestLine(level, record.to_fields()))
+
+
+_ALIKE = logging.LogRecord(logger.name, logging.INFO, "", 0, "request", None, None).__dict__
+"""What logging knows of every request's line: to find it out takes longer than to write one."""
+
+
+class _RequestLine(logging.LogRecord):
+    """A request's line, now."""
+
+    def __init__(self, level: int, fields: dict[str, Any]) -> None:
+        self.__dict__.update(_ALIKE)
+        self.created = time.time()
+        self.msecs = self.created % 1 * 1000
+        self.levelno, self.levelname = level, logging.getLevelName(level)
+        self.fields = fields
 
 
 def configure_logging(level: str, log_format: str) -> None:

@@ -16,6 +16,7 @@ from gateway.accounts.keys.keys import Principal
 from gateway.accounts.keys.service import Accounts
 from gateway.api.services import services
 from gateway.errors import AuthenticationError, PermissionDeniedError
+from gateway.telemetry import RequestRecord
 
 _ANYONE = Principal("anonymous", "admin", "anonymous", key_id="anonymous")
 
@@ -32,11 +33,12 @@ def authenticate() -> None:
     known = services()
     principal = _principal_of(environ, known.accounts) if known.settings.auth else _ANYONE
     g.principal = principal
-    g.record.key = principal.name
-    g.record.tenant = principal.tenant
-    g.record.models = principal.models
-    g.record.priority = principal.priority
-    g.record.principal = principal
+    record: RequestRecord = g.record
+    record.key = principal.name
+    record.tenant = principal.tenant
+    record.models = principal.models
+    record.priority = principal.priority
+    record.principal = principal
     address: str = environ.get("REMOTE_ADDR", "")
     if principal.allowed_ips and not is_allowed(address, principal.allowed_ips):
         raise PermissionDeniedError(

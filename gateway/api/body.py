@@ -5,6 +5,7 @@ Knows WSGI's input stream. Must not know what is in the body.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import after_this_request, request
@@ -30,7 +31,8 @@ def read_body(limit: int) -> bytes:
     it comes too slowly, ``InvalidRequestError`` where its framing is broken, and
     ``ClientDisconnectedError`` where it ends too early.
     """
-    coding = request.headers.get("Content-Encoding", "identity")
+    environ = request.environ
+    coding: str = environ.get("HTTP_CONTENT_ENCODING", "")
     if coding.lower() not in ("identity", ""):
         raise InvalidRequestError(
             "The request body must not be compressed: send it without Content-Encoding."
@@ -38,19 +40,18 @@ def read_body(limit: int) -> bytes:
     announced = request.content_length
     if announced is not None and announced > limit:
         raise _too_large(limit)
-    body = _read_all(limit)
+    body = _read_all(environ, announced, limit)
     if announced is not None and len(body) < announced:
         raise ClientDisconnectedError("The request body is shorter than its Content-Length.")
     return body
 
 
-def _read_all(limit: int) -> bytes:
-    stream = request.environ["wsgi.input"]
+def _read_all(environ: Mapping[str, Any], remaining: int | None, limit: int) -> bytes:
+    stream = environ["wsgi.input"]
     # gunicorn's own stream takes a body apart into steps of 1 KiB; what lies under it does not.
     stream = getattr(stream, "reader", stream)
-    if request.content_length is None and not request.environ.get("wsgi.input_terminated"):
+    if remaining is None and not environ.get("wsgi.input_terminated"):
         return b""
-    remaining = request.content_length
     blocks: list[bytes] = []
     size = 0
     while remaining is None or size < remaining:

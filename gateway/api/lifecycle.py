@@ -6,9 +6,9 @@ Must not know what a request is for.
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,20 +35,22 @@ def init_lifecycle(app: Flask) -> None:
 
 def open_client_watch() -> Watch:
     """Watch the client of the current request; it must have been read to its end."""
-    client = request.environ.get("gunicorn.socket")
-    has_left = request.environ.get("waitress.client_disconnected")
-    watch = open_watch(_seconds_allowed(), client, has_left)
+    known = services()
+    environ = request.environ
+    client = environ.get("gunicorn.socket")
+    has_left = environ.get("waitress.client_disconnected")
+    seconds = _seconds_allowed(environ, known.settings.timeouts.request)
+    watch = open_watch(seconds, client, has_left)
     g.watch = watch
     principal: Principal = g.principal
     watch.label = principal.key_id
-    services().accounts.live.raise_if_ended(principal.key_id)
+    known.accounts.live.raise_if_ended(principal.key_id)
     return watch
 
 
-def _seconds_allowed() -> float:
+def _seconds_allowed(environ: Mapping[str, Any], allowed: float) -> float:
     """Return what the whole request may take: what we allow, or less if the client says so."""
-    allowed = services().settings.timeouts.request
-    asked = request.environ.get("HTTP_X_REQUEST_TIMEOUT")
+    asked = environ.get("HTTP_X_REQUEST_TIMEOUT")
     if asked is None:
         return allowed
     if not _SECONDS.fullmatch(asked) or float(asked) == 0:
@@ -87,9 +89,9 @@ def answer_headers(asked: Asked, record: RequestRecord) -> dict[str, str]:
 def _begin() -> None:
     environ = request.environ
     given = environ.get("HTTP_X_REQUEST_ID", "")
-    request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}"
+    request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{os.urandom(16).hex()}"
     g.watch = None
-    g.record = RequestRecord(request_id, request.method, request.path)
+    g.record = RequestRecord(request_id, environ["REQUEST_METHOD"], request.path)
     hold_services()
     _check_host(environ)
     if is_restarting() and not _was_connected_before(environ):
@@ -114,7 +116,7 @@ def _check_host(environ: dict[str, Any]) -> None:
 def _finish(response: Response) -> Response:
     record: RequestRecord = g.record
     watch: Watch | None = g.watch
-    response.headers["x-request-id"] = record.request_id
+    response.headers.add("x-request-id", record.request_id)
     if not record.status:
         record.status = response.status_code
 

@@ -73,23 +73,25 @@ class RequestLimits:
         Raises RateLimitError for a request beyond a limit, ServiceUnavailableError
         where it can't be counted.
         """
-        g.request_usage = []
+        usages: list[Usage] = []
+        g.request_usage = usages
         if not self._has_keys:
-            self._count("this address", self._default, f"address:{request.remote_addr}")
+            self._count(usages, "this address", self._default, f"address:{request.remote_addr}")
             return
         own = who.limits.rate_limit
-        self._count("this key", self._default if own is None else _parse(own), who.tenant)
+        limits = self._default if own is None else _parse(own)
+        self._count(usages, "this key", limits, who.tenant)
         if who.owner and who.owner_limits.rate_limit is not None:
             limits = _parse(who.owner_limits.rate_limit)
-            self._count("this key's owner", limits, f"owner:{who.owner}")
+            self._count(usages, "this key's owner", limits, f"owner:{who.owner}")
 
-    def _count(self, whose: str, limits: Limits, name: str) -> None:
+    def _count(self, usages: list[Usage], whose: str, limits: Limits, name: str) -> None:
         try:
             for limit in limits:
                 is_within = self._limiter.limiter.hit(limit, name)
                 counter: Counter = g.request_counter
                 usage = Usage(limit, counter.value, time.monotonic() + counter.resets_in)
-                g.request_usage.append(usage)
+                usages.append(usage)
                 if not is_within:
                     raise _build_rate_limit_error(whose, usage)
         except StateUnavailableError as error:
@@ -148,7 +150,8 @@ def format_duration(seconds: float) -> str:
     if 0 < milliseconds < 1000:
         return f"{milliseconds}ms"
     minutes, milliseconds = divmod(milliseconds, 60_000)
-    rest = f"{milliseconds / 1000:.3f}".rstrip("0").rstrip(".")
+    whole, part = divmod(milliseconds, 1000)
+    rest = f"{whole}.{part:03d}".rstrip("0") if part else str(whole)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours}h{minutes}m{rest}s"
@@ -196,8 +199,8 @@ def _add_headers(response: Response) -> Response:
     usages: list[Usage] | None = g.get("request_usage")
     if usages:
         scarcest = min(usages, key=lambda usage: (usage.remaining, -usage.resets_at))
-        headers = response.headers
-        headers["x-ratelimit-limit-requests"] = str(scarcest.limit.amount)
-        headers["x-ratelimit-remaining-requests"] = str(scarcest.remaining)
-        headers["x-ratelimit-reset-requests"] = format_duration(scarcest.resets_in)
+        add = response.headers.add
+        add("x-ratelimit-limit-requests", str(scarcest.limit.amount))
+        add("x-ratelimit-remaining-requests", str(scarcest.remaining))
+        add("x-ratelimit-reset-requests", format_duration(scarcest.resets_in))
     return response

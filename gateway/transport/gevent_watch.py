@@ -36,7 +36,7 @@ _INTERRUPTION = object()
 class GeventWatch(Watch):
     """A watch whose waits are switches to gevent's hub.
 
-    The client's watcher stays active between waits and the timer is set again
+    The client's watcher stays active from the first wait on and the timer is set again
     only when it would fire too late, for both cost more than a wait should.
     """
 
@@ -50,12 +50,11 @@ class GeventWatch(Watch):
         self._timer_due = inf
         self._io: dict[tuple[socket.socket, int], Any] = {}
         self._client_io: Any = None
-        if client is not None and client.fileno() >= 0:
-            self._client_io = self._hub.loop.io(client.fileno(), READ)
-            self._client_io.start(self._on_client_readable)
 
     def wait(self, sockets: list[tuple[socket.socket, int]], until: float) -> Wake:
         began = now = time.monotonic()
+        if self._client_io is None and self._client is not None:
+            self._look_at_client(self._client)
         waiter = self._waiter = Waiter(self._hub)
         watchers = [self._io.get(each) or self._watcher(each) for each in sockets]
         for watcher in watchers:
@@ -94,9 +93,14 @@ class GeventWatch(Watch):
             if watcher is not None:
                 watcher.stop()
                 watcher.close()
-        self._client_io = self._timer = None
+        self._client = self._client_io = self._timer = None
         self._timer_due = inf
         self._io.clear()
+
+    def _look_at_client(self, client: socket.socket) -> None:
+        if client.fileno() >= 0:
+            self._client_io = self._hub.loop.io(client.fileno(), READ)
+            self._client_io.start(self._on_client_readable)
 
     def _watcher(self, waited_for: tuple[socket.socket, int]) -> Any:
         watcher = self._hub.loop.io(waited_for[0].fileno(), waited_for[1])

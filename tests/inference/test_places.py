@@ -25,7 +25,8 @@ class Asking:
     """A request that waits for its place, and has it once ``step`` returns True."""
 
     def __init__(self, places: Places, tenant: str, priority: int = 0) -> None:
-        self.record = RequestRecord("req_1", "POST", "/", tenant=tenant, priority=priority)
+        self.record = RequestRecord("req_1", "POST", "/")
+        self.record.tenant, self.record.priority = tenant, priority
         self.stack = ExitStack()
         self.watch = open_watch(60)
         self._waiting = places.iter_take(SCARCE, self.watch, self.record, self.stack)

@@ -10,6 +10,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import orjson
+
 RESERVED = "r"
 ENDED = "e"
 WARNED = "w"
@@ -96,11 +98,14 @@ def charge_lost(opening: Opening) -> Row:
 
 def encode_line(kind: str, number: int, values: Sequence[Any]) -> bytes:
     """Return a line of the journal: JSON, in ASCII; no NUL, which PostgreSQL can't store."""
-    text = json.dumps([kind, number, *values], separators=(",", ":"))
-    if "\\u0000" in text or "\\ud" in text:
-        values = [_storable(value) if isinstance(value, str) else value for value in values]
-        text = json.dumps([kind, number, *values], separators=(",", ":"))
-    return text.encode("ascii") + b"\n"
+    try:
+        line = orjson.dumps([kind, number, *values], option=orjson.OPT_APPEND_NEWLINE)
+        if line.isascii() and b"\\u0000" not in line:
+            return line
+    except TypeError:  # half characters, or a number beyond 64 bits
+        pass
+    values = [_storable(value) if isinstance(value, str) else value for value in values]
+    return json.dumps([kind, number, *values], separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def check_storable(values: Sequence[Any]) -> None:
