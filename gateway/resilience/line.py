@@ -88,9 +88,12 @@ class Lines:
         Raises StateUnavailableError.
         """
         number = next(self._numbers)
-        entry = Entry(number, self._state.owner, key, priority, self._now())
+        now = self._now()
+        entry = Entry(number, self._state.owner, key, priority, now)
         self._known.add(number)
         try:
+            if self._change_plainly(line, lambda data: take_free_slot(data, entry, limit, now)):
+                return Ticket(self, line, entry, limit, 0)
             place = self._enter(line, entry, limit, max_waiting)
         except StateUnavailableError:  # it may have entered all the same
             self._known.discard(entry.number)
@@ -135,11 +138,10 @@ class Lines:
         """See ``Ticket.leave``."""
         now = self._now()
         try:
-            was_there = self._update(
-                line,
-                lambda slots: slots.left(entry, now),
-                lambda data: give_slot_back(data, entry, now),
-            ).has_changed
+            was_there = (
+                self._change_plainly(line, lambda data: give_slot_back(data, entry, now))
+                or self._update(line, lambda slots: slots.left(entry, now)).has_changed
+            )
         except StateUnavailableError:
             was_there = False
         if not was_there:
@@ -156,8 +158,7 @@ class Lines:
                 slots = self._without_lost(slots, now)
             return slots.entered(entry, limit, max_waiting, now)
 
-        update = self._update(line, enter, lambda data: take_free_slot(data, entry, limit, now))
-        return 0 if update.was_plain else update.view.places.get((entry.owner, entry.number))
+        return self._update(line, enter).view.places.get((entry.owner, entry.number))
 
     def _look(self, line: str) -> _View:
         """Return the line as it is now, after putting right what is lost."""
@@ -190,16 +191,19 @@ class Lines:
 
         return slots.swept(is_lost, now)
 
-    def _update(
-        self, line: str, transition: Callable[[Slots], Slots], plainly: _Shortcut | None = None
-    ) -> _Update:
-        """Change the line by ``plainly`` if that can, else by ``transition``."""
+    def _change_plainly(self, line: str, shortcut: _Shortcut) -> bool:
+        """Change the stored value where it lies; False: it is not as simple as that."""
+
+        def change(data: bytes | None) -> tuple[bytes | None, bool]:
+            changed = shortcut(data)
+            return (data, False) if changed is None else (changed, True)
+
+        return self._state.update(_key(line), change, LIFETIME)
+
+    def _update(self, line: str, transition: Callable[[Slots], Slots]) -> _Update:
         seen = self._views.get(line)
 
         def change(data: bytes | None) -> tuple[bytes | None, _Update]:
-            plain = plainly(data) if plainly is not None else None
-            if plain is not None:
-                return plain, _Update(_View(plain), has_changed=True, was_plain=True)
             view = seen if seen is not None and seen.data == data else _View(data)
             changed = transition(view.slots)
             if changed is view.slots:
@@ -241,11 +245,10 @@ class _View:
 
 
 class _Update(NamedTuple):
-    """A line after a change. ``was_plain``: nobody waits, and the slot was free."""
+    """A line after a change, if it was one."""
 
     view: _View
     has_changed: bool = False
-    was_plain: bool = False
 
 
 def _key(line: str) -> str:
