@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal
 
 import orjson
@@ -32,10 +33,12 @@ from gateway.chunks import Gathering
 from gateway.config.settings import CacheSettings
 from gateway.resilience.cache_control import CacheControl, parse_cache_control
 from gateway.resilience.cache_key import Operation, build_key, is_deterministic
-from gateway.resilience.flight import Flights, Lease, Wait, finish
+from gateway.resilience.flight import Flight, Flights, Lease, Wait, finish
 from gateway.serialization import dumps_ascii
 from gateway.state import State, StateUnavailableError
-from gateway.state.blobs import BlobStore
+from gateway.state.base import Change
+from gateway.state.blobs import Blob
+from gateway.state.noted_blobs import NotedBlobs
 from gateway.types import Chunk, NativeChunk, NativeCompletion, NativeRequest, RawCompletion
 
 __all__ = ["AnswerCache", "Hit", "Miss", "Question", "finish"]
@@ -99,9 +102,11 @@ class Miss:
 
         Either way those who wait for it need not wait any more.
         """
-        if self._key is not None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            self._cache.land(lease, answer, headers)
+        elif self._key is not None:
             self._cache.put(self._key, answer, headers)
-            self._land()
 
     def recorded(
         self, batches: Iterator[list[Chunk]], headers: Mapping[str, str]
@@ -144,15 +149,16 @@ class AnswerCache:
 
     def __init__(
         self,
-        blobs: BlobStore,
+        blobs: NotedBlobs,
         state: State,
         settings: CacheSettings | None,
         *,
         longest: float = 900.0,
     ) -> None:
-        self.flights = Flights(state, longest)
+        self.flights = Flights(state, longest, blobs.notes)
         self._blobs = blobs
         self._settings = settings
+        self._ttl = 0.0 if settings is None else settings.ttl
 
     def look_up(self, question: Question, wait: Wait) -> Generator[list[Chunk], None, Hit | Miss]:
         """Return a stored answer, or the right to make one.
@@ -172,15 +178,34 @@ class AnswerCache:
 
     def put(self, key: str, answer: Mapping[str, Any], headers: Mapping[str, str]) -> None:
         """Store a complete answer; one that isn't, or is too long, is not stored."""
-        if self._settings is None or not _is_complete(answer):
+        data = self._encode(answer, headers)
+        if data is not None:
+            self._blobs.put(_blob_key(key), data, self._ttl)
+
+    def land(self, lease: Lease, answer: Mapping[str, Any], headers: Mapping[str, str]) -> None:
+        """End the lease, and store the answer as ``put`` does, in one step if that is possible."""
+        data = self._encode(answer, headers)
+        if data is None:
+            self.flights.land(lease, LANDED_SECONDS)
             return
+
+        def keep(note: str, change: Change[None], lifetime: float) -> None:
+            self._blobs.keep(_blob_key(lease.key), data, self._ttl, note, change, lifetime)
+
+        self.flights.land_by(keep, lease, LANDED_SECONDS)
+
+    def _encode(self, answer: Mapping[str, Any], headers: Mapping[str, str]) -> bytes | None:
+        """Return what is stored of an answer; None: it is not to be."""
+        if self._settings is None or not _is_complete(answer):
+            return None
         dialect = answer.dialect if isinstance(answer, NativeCompletion) else None
         body = answer.raw if isinstance(answer, RawCompletion) else dumps_ascii(answer)
         if isinstance(answer, NativeCompletion):
             body = b"%b\n%b" % (body, answer.raw)
-        if len(body) <= MAX_STORED_BYTES:
-            head = orjson.dumps([isinstance(answer, RawCompletion), dialect, dict(headers)])
-            self._blobs.put(_blob_key(key), b"%b\n%b" % (head, body), self._settings.ttl)
+        if len(body) > MAX_STORED_BYTES:
+            return None
+        head = orjson.dumps([isinstance(answer, RawCompletion), dialect, dict(headers)])
+        return b"%b\n%b" % (head, body)
 
     def _key(self, question: Question, control: CacheControl) -> str | None:
         """Return the key under which the question's answer is kept, None if it is not to be."""
@@ -207,37 +232,31 @@ class AnswerCache:
     def _join(
         self, key: str, max_age: int | None, wait: Wait
     ) -> Generator[list[Chunk], None, Hit | Miss]:
+        oldest = inf if max_age is None else max_age + 1.0
+
+        def find(
+            note: str, change: Change[Lease | Flight], lifetime: float
+        ) -> tuple[Blob | None, Lease | Flight | None]:
+            return self._blobs.find(_blob_key(key), oldest, note, change, lifetime)
+
         while True:
-            hit = self._stored(key, max_age)
-            if hit is not None:
-                return hit
-            flight = self.flights.join(key)
+            blob, flight = self.flights.join_by(find, key)
+            if blob is not None:
+                if isinstance(flight, Lease):
+                    self.flights.release(flight)
+                return _load_hit(blob)
             if isinstance(flight, Lease):
-                return self._take_up(flight, key, max_age)
-            if flight.has_landed:  # since we looked, or what came of it could not be kept
-                return self._stored(key, max_age) or Miss(self, key)
+                return Miss(self, key, flight)
+            if flight is None or flight.has_landed:  # what came of it could not be kept
+                return Miss(self, key)
             for _ in self.flights.iter_waits(key, wait):
                 yield []
 
-    def _take_up(self, lease: Lease, key: str, max_age: int | None) -> Hit | Miss:
-        """Look once more, now that nobody can store an answer in between."""
-        miss = Miss(self, key, lease)
-        hit = self._stored(key, max_age)
-        if hit is None:
-            return miss
-        miss.abandon()
-        return hit
 
-    def _stored(self, key: str, max_age: int | None) -> Hit | None:
-        blob = self._blobs.get(_blob_key(key))
-        if blob is None:
-            return None
-        age = int(blob.age)
-        if max_age is not None and age > max_age:
-            return None
-        head, _, body = blob.data.partition(b"\n")
-        is_raw, dialect, headers = orjson.loads(head)
-        return Hit(_load_answer(body, is_raw, dialect), headers, age)
+def _load_hit(blob: Blob) -> Hit:
+    head, _, body = blob.data.partition(b"\n")
+    is_raw, dialect, headers = orjson.loads(head)
+    return Hit(_load_answer(body, is_raw, dialect), headers, int(blob.age))
 
 
 def _load_answer(body: bytes, is_raw: bool, dialect: str | None) -> dict[str, Any]:

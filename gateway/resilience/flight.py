@@ -19,6 +19,8 @@ from typing import NamedTuple, TypeVar
 import orjson
 
 from gateway.state import State, StateUnavailableError
+from gateway.state.base import Change
+from gateway.state.noted_blobs import Notes
 
 SHORTEST_PAUSE = 0.02
 LONGEST_PAUSE = 0.1
@@ -55,15 +57,24 @@ class Lease(NamedTuple):
     encoded: bytes
 
 
+Joining = Callable[[str, Change[Lease | Flight], float], _Result]
+"""Changes the note of that name, to live for so many seconds, and has a result of its own."""
+
+Landing = Callable[[str, Change[None], float], None]
+"""Changes the note of that name, to live for so many seconds."""
+
+
 class Flights:
     """Work by key over all processes that share ``state``.
 
     ``longest`` is how many seconds a leader may take: whoever waits for one that
-    never ended its lease goes on after that.
+    never ended its lease goes on after that. ``notes`` is where flights are written down;
+    None: in ``state``.
     """
 
-    def __init__(self, state: State, longest: float) -> None:
+    def __init__(self, state: State, longest: float, notes: Notes | None = None) -> None:
         self._state = state
+        self._notes: Notes = notes or state
         self._longest = longest
         self._numbers = itertools.count()
         self._left_open: deque[tuple[Lease, float]] = deque(maxlen=_MOST_LEFT_OPEN)
@@ -74,6 +85,10 @@ class Flights:
         Who leads looks once more whether the work has been done since it last looked:
         it may have landed in between. Raises ``StateUnavailableError``.
         """
+        return self.join_by(self._notes.update, key, note)
+
+    def join_by(self, step: Joining[_Result], key: str, note: str = "") -> _Result:
+        """Do what ``join`` does within a larger ``step``, which has a result of its own."""
         if self._left_open:
             self._end_left_open()
         flight = Flight(next(self._numbers), self._state.owner, note)
@@ -89,7 +104,7 @@ class Flights:
             return (_AWAITED + value[1:] if value.startswith(_ALONE) else value), flight
 
         try:
-            return self._state.update(_PREFIX + key, take, self._longest)
+            return step(_PREFIX + key, take, self._longest)
         except StateUnavailableError:
             self._left_open.append((lease, 0.0))  # it may be ours all the same
             raise
@@ -102,18 +117,22 @@ class Flights:
         ``StateUnavailableError``.
         """
         began = time.monotonic()
-        while (flight := self._parse(self._state.get(_PREFIX + key))) and not flight.has_landed:
+        while (flight := self._parse(self._notes.get(_PREFIX + key))) and not flight.has_landed:
             waited = time.monotonic() - began
             wait(min(max(SHORTEST_PAUSE, waited * _PAUSE_SHARE), LONGEST_PAUSE))
             yield
 
     def land(self, lease: Lease, seconds: float) -> None:
         """End a lease: all who wait go on, and so does who comes within ``seconds``."""
-        self._end(lease, seconds)
+        self._end(lease, seconds, self._notes.update)
+
+    def land_by(self, step: Landing, lease: Lease, seconds: float) -> None:
+        """Do what ``land`` does within a larger ``step``."""
+        self._end(lease, seconds, step)
 
     def release(self, lease: Lease) -> None:
         """End a lease with nothing to show: the next one leads."""
-        self._end(lease, 0.0)
+        self._end(lease, 0.0, self._notes.update)
 
     def _parse(self, value: bytes | None) -> Flight | None:
         """Return the flight, or None where there is none whose leader lives."""
@@ -126,8 +145,7 @@ class Flights:
         flight = Flight(number, owner, note, value.startswith(_LANDED))
         return flight if flight.has_landed or self._state.is_alive(flight.owner) else None
 
-    def _end(self, lease: Lease, seconds: float) -> None:
-
+    def _end(self, lease: Lease, seconds: float, step: Landing) -> None:
         def end(value: bytes | None) -> tuple[bytes | None, None]:
             if value is None or value[1:] != lease.encoded:
                 return value, None
@@ -135,7 +153,7 @@ class Flights:
             return (_LANDED + lease.encoded if seconds and is_awaited else None), None
 
         try:
-            self._state.update(_PREFIX + lease.key, end, seconds or self._longest)
+            step(_PREFIX + lease.key, end, seconds or self._longest)
         except StateUnavailableError:
             # Nobody else can end it while this process lives.
             self._left_open.append((lease, seconds))
@@ -147,7 +165,7 @@ class Flights:
                 lease, seconds = self._left_open.popleft()
             except IndexError:  # other threads were quicker
                 return
-            self._end(lease, seconds)
+            self._end(lease, seconds, self._notes.update)
 
 
 def finish(waiting: Generator[object, None, _Result]) -> _Result:

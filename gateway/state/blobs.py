@@ -20,7 +20,9 @@ from gateway.state.policy import Outage
 LARGEST_BLOB = 8 * 1024 * 1024
 """Bytes a blob may have."""
 
-_FAILURES = (StateUnavailableError, OSError, lmdb.Error, struct.error)
+FAILURES = (StateUnavailableError, OSError, lmdb.Error, struct.error)
+"""What a store raises that can't be used."""
+
 _log = logging.getLogger("gateway.state")
 _Result = TypeVar("_Result")
 
@@ -100,7 +102,7 @@ class ForgivingBlobs:
             return None
         try:
             result = operation()
-        except _FAILURES as error:
+        except FAILURES as error:
             if outage.note_failure():
                 _log.error("The cache can't be %s: %s", what, error.__cause__ or error)
             return None

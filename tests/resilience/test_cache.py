@@ -21,6 +21,7 @@ from gateway.resilience.cache import (
 )
 from gateway.resilience.replay import iter_replayed
 from gateway.state import State, StateUnavailableError
+from gateway.state.noted_blobs import StateNotes
 from gateway.types import Chunk, NativeCompletion, NativeRequest, RawCompletion
 from tests.resilience.remembering import MemoryBlobs
 
@@ -35,7 +36,7 @@ def blobs() -> MemoryBlobs:
 
 @pytest.fixture
 def cache(blobs: MemoryBlobs, state: State) -> AnswerCache:
-    return AnswerCache(blobs, state, CacheSettings(ttl=300.0))
+    return AnswerCache(StateNotes(blobs, state), state, CacheSettings(ttl=300.0))
 
 
 def ask(
@@ -151,7 +152,7 @@ def test_a_creative_request_is_not_cached(cache: AnswerCache, blobs: MemoryBlobs
 
 
 def test_everything_is_cached_when_configured(blobs: MemoryBlobs, state: State) -> None:
-    cache = AnswerCache(blobs, state, CacheSettings(ttl=300.0, when="always"))
+    cache = AnswerCache(StateNotes(blobs, state), state, CacheSettings(ttl=300.0, when="always"))
     store(cache, temperature=0.7)
     expect_hit(ask(cache, temperature=0.7), "Hello")
 
@@ -160,7 +161,7 @@ def test_everything_is_cached_when_configured(blobs: MemoryBlobs, state: State) 
 def test_nothing_is_cached_unless_it_is_configured(
     blobs: MemoryBlobs, state: State, cache_control: str
 ) -> None:
-    cache = AnswerCache(blobs, state, None)
+    cache = AnswerCache(StateNotes(blobs, state), state, None)
     expect_miss(ask(cache, cache_control), "bypass").store(completion(), HEADERS)
     assert len(blobs) == 0
     expect_miss(ask(cache, cache_control), "bypass")
@@ -208,7 +209,9 @@ class TestWhatTheClientAsks:
         expect_hit(ask(cache), "Hello")
 
     def test_the_client_wins_over_the_configuration(self, blobs: MemoryBlobs, state: State) -> None:
-        cache = AnswerCache(blobs, state, CacheSettings(ttl=300.0, when="always"))
+        cache = AnswerCache(
+            StateNotes(blobs, state), state, CacheSettings(ttl=300.0, when="always")
+        )
         expect_miss(ask(cache, "no-store"), "bypass")
 
 
@@ -483,14 +486,14 @@ def test_work_that_another_version_of_the_gateway_left_under_way_is_taken_over(
     cache: AnswerCache, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     joined: list[str] = []
-    join = cache.flights.join
+    join_by = cache.flights.join_by
 
-    def find_one_of_another_version(key: str) -> Any:
+    def find_one_of_another_version(step: Any, key: str) -> Any:
         joined.append(key)
         state.update(f"flight:{key}", lambda value: (b'["ticket","owner",""]', None), 60)
-        return join(key)
+        return join_by(step, key)
 
-    monkeypatch.setattr(cache.flights, "join", find_one_of_another_version)
+    monkeypatch.setattr(cache.flights, "join_by", find_one_of_another_version)
     store(cache)
     assert len(joined) == 1
     expect_hit(ask(cache), "Hello")

@@ -15,7 +15,8 @@ from gateway.config.settings import CacheSettings
 from gateway.resilience.cache import AnswerCache, Hit, Miss, Question, finish
 from gateway.resilience.idempotency import Idempotency, Replay, Run
 from gateway.state import LocalState, State
-from gateway.state.blobs import BlobStore, open_blobs
+from gateway.state.blob_file import FileBlobs
+from gateway.state.noted_blobs import FileNotedBlobs
 from tests.gateway_process import ROOT
 
 PROCESSES = 4
@@ -26,12 +27,12 @@ from gateway.config.settings import CacheSettings
 from gateway.resilience.cache import AnswerCache, Hit, Question, finish
 from gateway.resilience.idempotency import Idempotency, Replay
 from gateway.state import LocalState
-from gateway.state.blobs import open_blobs
+from gateway.state.noted_blobs import open_noted_blobs
 
 kind, directory, number, seconds = sys.argv[1], pathlib.Path(sys.argv[2]), *map(float, sys.argv[3:])
 state = LocalState(directory / "state")
-blobs = open_blobs(directory / "blobs", 4 << 20)
-cache = AnswerCache(blobs, state, CacheSettings())
+blobs, noted = open_noted_blobs(directory / "blobs", 4 << 20, state)
+cache = AnswerCache(noted, state, CacheSettings())
 idempotency = Idempotency(blobs, state)
 works = os.open(directory / "works", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 answers = []
@@ -112,8 +113,8 @@ def state(tmp_path: Path) -> Iterator[LocalState]:
 
 
 @pytest.fixture
-def blobs(tmp_path: Path) -> Iterator[BlobStore]:
-    blobs = open_blobs(tmp_path / "blobs", 4 << 20)
+def blobs(tmp_path: Path) -> Iterator[FileNotedBlobs]:
+    blobs = FileNotedBlobs(FileBlobs(tmp_path / "blobs", 4 << 20))
     yield blobs
     blobs.close()
 
@@ -135,7 +136,7 @@ def test_of_forty_equal_requests_in_four_processes_one_works(tmp_path: Path, kin
 
 @pytest.mark.parametrize("kind", ["cache", "idempotency"])
 def test_when_the_one_that_works_is_killed_another_takes_over(
-    tmp_path: Path, state: State, blobs: BlobStore, kind: str
+    tmp_path: Path, state: State, blobs: FileNotedBlobs, kind: str
 ) -> None:
     cache = AnswerCache(blobs, state, CacheSettings())
     idempotency = Idempotency(blobs, state)
@@ -167,7 +168,7 @@ def test_when_the_one_that_works_is_killed_another_takes_over(
 
 
 def test_what_one_process_stored_another_one_finds(
-    tmp_path: Path, state: State, blobs: BlobStore
+    tmp_path: Path, state: State, blobs: FileNotedBlobs
 ) -> None:
     with Worker("cache", tmp_path, 1, 0.0) as worker:
         worker.start()
