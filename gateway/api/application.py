@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.datastructures import Headers
-from werkzeug.routing import MapAdapter
+from werkzeug.routing import MapAdapter, Rule
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -37,6 +37,7 @@ class GatewayFlask(Flask):
         self.session_interface = _NoSessions()
         self.url_map.merge_slashes = False
         self.url_map.redirect_defaults = False
+        self._fixed_routes: dict[tuple[str, str], Rule] = {}
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return ``func``, which is no coroutine; Flask would look for each call."""
@@ -50,7 +51,7 @@ class GatewayFlask(Flask):
         path: str = environ["PATH_INFO"]
         if not path.isascii():
             path = path.encode("latin-1").decode("utf-8", "replace")
-        return MapAdapter(
+        return _Adapter(
             self.url_map,
             server_name="",
             script_name=environ.get("SCRIPT_NAME", ""),
@@ -58,7 +59,29 @@ class GatewayFlask(Flask):
             url_scheme=environ["wsgi.url_scheme"],
             path_info=path,
             default_method=environ["REQUEST_METHOD"],
-        )
+        ).with_known(self._fixed_routes)
+
+
+class _Adapter(MapAdapter):
+    """What finds a view; a path that is a rule, without variables, is looked for only once."""
+
+    _known: dict[tuple[str, str], Rule]
+
+    def with_known(self, known: dict[tuple[str, str], Rule]) -> MapAdapter:
+        """Return this adapter, which looks among ``known`` rules first, and adds to them."""
+        self._known = known
+        return self
+
+    def match(self, *args: Any, **kwargs: Any) -> Any:
+        """See Werkzeug; Flask asks for the rule and the variables of the request's own path."""
+        asked = self.default_method, self.path_info
+        rule = self._known.get(asked)
+        if rule is not None:
+            return rule, {}
+        rule, variables = super().match(*args, **kwargs)
+        if rule.rule == self.path_info:
+            self._known[asked] = rule
+        return rule, variables
 
 
 class _NoSessions(SessionInterface):

@@ -5,6 +5,7 @@ Knows WSGI's input stream. Must not know what is in the body.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,7 +68,8 @@ def _read_all(environ: Mapping[str, Any], remaining: int | None, limit: int) -> 
 
 
 def _read_block(stream: Any, size: int) -> bytes:
-    read = _read_in_time if is_gevent_patched() else _read
+    may_wait = is_gevent_patched() and not _is_buffered(stream, size)
+    read = _read_in_time if may_wait else _read
     try:
         return read(stream, size)
     except RequestTimeoutError:
@@ -78,6 +80,15 @@ def _read_block(stream: Any, size: int) -> bytes:
             raise ClientDisconnectedError("The client closed the connection.") from error
         _hang_up_afterwards()
         raise InvalidRequestError("The request body's framing is broken.") from error
+
+
+def _is_buffered(stream: Any, size: int) -> bool:
+    """Tell whether gunicorn has read so much with the head, as it has of most bodies.
+
+    A timer for what needs no waiting would cost as much as the reading.
+    """
+    buffered = getattr(getattr(stream, "unreader", None), "buf", None)
+    return isinstance(buffered, io.BytesIO) and buffered.getbuffer().nbytes >= size
 
 
 def _is_client_gone(error: Exception) -> bool:

@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from gunicorn import util
+from gunicorn.config import PreRequest
 from gunicorn.http import wsgi
 from gunicorn.http.message import HeaderPolicy, _ip_in_allow_list
 
@@ -21,10 +22,13 @@ def tune(config: Any, log: Any) -> None:
     """Prepare this worker's process for the requests to come."""
     if not log.access_log_enabled:
         # gunicorn looks that up again for each request, for a tenth of its whole cost.
-        log.access = _log_no_access
+        log.access = _do_nothing
     util.http_date = _http_date
     # Its settings are looked up some forty times a request, by a chain of calls each.
     config.__dict__.update({name: each.get() for name, each in config.settings.items()})
+    # By default they look whether the log wants to know of each request at level DEBUG.
+    if config.pre_request is PreRequest.default:
+        config.__dict__["pre_request"] = _do_nothing
     wsgi.base_environ = _copied(wsgi.base_environ(config))
     HeaderPolicy._peer_is_trusted_proxy = _trusting(config)
 
@@ -64,5 +68,5 @@ def _http_date(timestamp: float | None = None) -> str:
 _http_date_of = lru_cache(maxsize=1)(partial(formatdate, usegmt=True))
 
 
-def _log_no_access(*args: Any) -> None:
-    """Stand in for gunicorn's access log where that is off."""
+def _do_nothing(*args: Any) -> None:
+    """Stand in for gunicorn's access log where that is off, and for a hook that nobody has set."""
