@@ -52,11 +52,11 @@ def give_slot_back(data: bytes | None, entry: Entry, now: float) -> bytes | None
         return None
     seconds = now - times[index]
     line[6] = seconds if held_for is None else held_for + HELD_WEIGHT * (seconds - held_for)
+    key = keys[index]
     for column in held:
         del column[index]
-    holding = {names[key] for key in set(keys)}
-    if len(served) > len(holding):
-        line[4] = {key: service for key, service in served.items() if key in holding}
+    if key not in keys:
+        served.pop(names[key], None)
     return orjson.dumps(line)
 
 
