@@ -5,7 +5,7 @@ Knows where Flask may be extended. Must not know what requests are for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request, Response
@@ -17,14 +17,35 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 
+_WITHOUT_BODY = frozenset({204, 304})
+
+
 class GatewayResponse(Response):
-    """A response that is written once, so that its headers need not be copied and read again."""
+    """A response of bytes that is written once: nothing of it has to be copied or encoded.
+
+    What HTTP has rules for is Werkzeug's work: answers without a body, a Location.
+    """
 
     def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
-        """Return the headers as they are; those that HTTP has rules for are Werkzeug's work."""
-        if self.status_code in (204, 304) or "Location" in self.headers:
+        """Return the headers as they are."""
+        if self.status_code in _WITHOUT_BODY or "Location" in self.headers:
             return super().get_wsgi_headers(environ)
         return self.headers
+
+    def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
+        """Return the body as it is, with a ``close`` for its end."""
+        if self.status_code in _WITHOUT_BODY or environ["REQUEST_METHOD"] == "HEAD":
+            return super().get_app_iter(environ)
+        return _Body(self)
+
+
+class _Body:
+    def __init__(self, response: Response) -> None:
+        self._pieces = response.response
+        self.close = response.close
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._pieces)
 
 
 class GatewayFlask(Flask):
