@@ -23,11 +23,9 @@ from gateway.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
+from gateway.providers.error_message import shorten
 from gateway.providers.openai.error_body import ErrorBody, parse_error_body, read_error
 from gateway.providers.retry_after import parse_retry_after
-
-MAX_MESSAGE_LENGTH = 2000
-"""Longest message passed on, in characters; what is longer ends with an ellipsis."""
 
 _REFUSALS: Mapping[int, type[GatewayError]] = {
     400: InvalidRequestError,
@@ -156,8 +154,4 @@ def _describe(summary: str, status: int, error: ErrorBody | None) -> str:
 
 def _presentable(message: str) -> str:
     """Return the message without addresses inside a network or a traceback, not too long."""
-    message = message.partition("Traceback (most recent")[0].rstrip()
-    message = _PRIVATE_ADDRESS.sub("(address)", message)
-    if len(message) <= MAX_MESSAGE_LENGTH:
-        return message
-    return message[: MAX_MESSAGE_LENGTH - 1] + "…"
+    return shorten(_PRIVATE_ADDRESS.sub("(address)", message))
