@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.config.settings import Target
 from gateway.errors import InvalidRequestError, RequestTooLargeError
-from gateway.providers.anthropic.answer import begin_answer
+from gateway.providers.anthropic.answer import build_answer
 from gateway.providers.anthropic.chat import AnthropicChat
 from gateway.providers.anthropic.content import Block
 from gateway.providers.anthropic.earlier_thinking import agree
@@ -75,7 +75,7 @@ def build_chat(request: ChatRequest, target: Target) -> AnthropicChat:
             *plan.dropped,
             *answer_format.dropped,
         ],
-        answer=begin_answer(target, plan),
+        answer=build_answer(target, plan),
         streamed=streamed,
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 from gateway.config.settings import Target
 from gateway.errors import InvalidRequestError
 from gateway.providers.gemini import extras, options
-from gateway.providers.gemini.answer import begin_answer
+from gateway.providers.gemini.answer import build_answer
 from gateway.providers.gemini.chat import GeminiChat
 from gateway.providers.gemini.generations import generation_of
 from gateway.providers.gemini.messages import build_conversation
@@ -84,7 +84,7 @@ def build_chat(request: ChatRequest, target: Target, door: Door) -> GeminiChat:
             *conversation.dropped,
         ),
         streamed=streamed,
-        answer=begin_answer(request, target, plan),
+        answer=build_answer(request, target, plan),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from gateway.config.settings import Target
 from gateway.errors import UpstreamError
 from gateway.ndjson import iter_lines
-from gateway.providers.ollama.answer import Answer, begin_answer
+from gateway.providers.ollama.answer import Answer, build_answer
 from gateway.providers.ollama.native import as_chat_line
 from gateway.providers.ollama.options import build_options
 from gateway.providers.ollama.response import iter_chunks
@@ -72,5 +72,5 @@ def build_completion(request: NativeRequest, target: Target) -> OllamaCompletion
     return OllamaCompletion(
         (UpstreamRequest("POST", "/api/generate", dumps(body)),),
         dropped,
-        begin_answer(request, target, plan, options.get("num_ctx")),
+        build_answer(request, target, plan, options.get("num_ctx")),
     )

@@ -19,7 +19,7 @@ from gateway.chunks import gather
 from gateway.config.settings import Target
 from gateway.errors import InvalidRequestError, UpstreamError
 from gateway.ndjson import iter_lines
-from gateway.providers.ollama.answer import Answer, begin_answer
+from gateway.providers.ollama.answer import Answer, build_answer
 from gateway.providers.ollama.capabilities import resolve_capabilities
 from gateway.providers.ollama.messages import build_messages
 from gateway.providers.ollama.response import iter_chunks
@@ -146,7 +146,7 @@ def build_native_chat(
     return OllamaNativeChat(
         (UpstreamRequest("POST", PATHS[request.dialect], data),),
         dropped,
-        begin_answer(request, target, plan, options.get("num_ctx")),
+        build_answer(request, target, plan, options.get("num_ctx")),
         request.dialect,
         streamed=bool(request.get("stream")),
     )

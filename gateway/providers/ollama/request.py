@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.config.settings import Target
 from gateway.errors import InvalidRequestError, RequestTooLargeError
-from gateway.providers.ollama.answer import begin_answer
+from gateway.providers.ollama.answer import build_answer
 from gateway.providers.ollama.capabilities import resolve_capabilities
 from gateway.providers.ollama.chat import OllamaChat
 from gateway.providers.ollama.messages import Message, build_messages
@@ -120,7 +120,7 @@ def build_chat(request: ChatRequest, target: Target, info: ModelInfo | None) -> 
     return OllamaChat(
         requests=_build_requests(body, options, request.get("n") or 1),
         dropped_params=(*_list_dropped(request, target), *dropped_reasoning, *dropped_parts),
-        answer=begin_answer(request, target, plan, options.get("num_ctx")),
+        answer=build_answer(request, target, plan, options.get("num_ctx")),
     )
 
 

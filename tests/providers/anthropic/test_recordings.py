@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.chunks import gather
 from gateway.errors import UpstreamError
 from gateway.providers.anthropic import Anthropic
-from gateway.providers.anthropic.answer import begin_answer
+from gateway.providers.anthropic.answer import build_answer
 from gateway.providers.anthropic.chat import AnthropicChat
 from gateway.providers.anthropic.tools import ToolPlan
 from tests.cutting import cuts, iter_cuts
@@ -29,7 +29,7 @@ from tests.recordings import load, names
 
 STREAMS = names("anthropic", "stream-")
 WHOLES = names("anthropic", "whole-")
-CALL = AnthropicChat((), (), begin_answer(target(), ToolPlan()), streamed=True)
+CALL = AnthropicChat((), (), build_answer(target(), ToolPlan()), streamed=True)
 
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -64,7 +64,7 @@ def test_a_stream_says_what_was_recorded(name: str) -> None:
     (stop,) = [e["delta"] for e in events_of(name) if e["type"] == "message_delta"]
     assert finish_reason(chunks) == FINISH_REASONS[stop["stop_reason"]]
     assert [delta["role"] for delta in deltas(chunks) if "role" in delta] == ["assistant"]
-    assert {(chunk["id"], chunk["model"]) for chunk in chunks} == {(CALL.answer.id, "my-model")}
+    assert {(c["id"], c["model"]) for c in chunks} == {(CALL.answer.head.id, "my-model")}
 
 
 @pytest.mark.parametrize("name", STREAMS)
