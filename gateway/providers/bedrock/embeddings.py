@@ -15,7 +15,8 @@ from gateway.errors import InvalidRequestError
 from gateway.providers.answer import read_count
 from gateway.providers.bedrock.request import build_model_path
 from gateway.providers.embeddings import build_list, not_embeddings, read_texts
-from gateway.serialization import dumps, loads_lenient
+from gateway.providers.request_body import dump_body
+from gateway.serialization import loads_lenient
 from gateway.types import EmbeddingsAnswer, EmbeddingsRequest, UpstreamRequest
 from gateway.validation import check_embeddings_request
 from gateway.validation.fields import unsupported_parameter, unsupported_value
@@ -72,14 +73,11 @@ def build_embeddings(request: EmbeddingsRequest, target: Target) -> BedrockEmbed
         )
     more = {name: value for name, value in request.items() if name not in _STRUCTURED}
     path = f"{build_model_path(target)}/invoke"
-    requests = [
-        UpstreamRequest(
-            "POST",
-            path,
-            dumps({**builder(texts[start : start + at_once], request.get("dimensions")), **more}),
-        )
+    bodies = (
+        builder(texts[start : start + at_once], request.get("dimensions"))
         for start in range(0, len(texts), at_once)
-    ]
+    )
+    requests = [UpstreamRequest("POST", path, dump_body({**body, **more})) for body in bodies]
     return BedrockEmbeddings(requests, target.requested_model, len(texts))
 
 

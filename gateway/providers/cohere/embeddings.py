@@ -14,7 +14,8 @@ from gateway.config.settings import Target
 from gateway.errors import InvalidRequestError
 from gateway.providers.answer import read_count
 from gateway.providers.embeddings import build_list, read_texts
-from gateway.serialization import dumps, loads_lenient
+from gateway.providers.request_body import dump_body
+from gateway.serialization import loads_lenient
 from gateway.types import EmbeddingsRequest, UpstreamRequest
 from gateway.validation import check_embeddings_request
 
@@ -60,7 +61,7 @@ def build_embeddings(request: EmbeddingsRequest, target: Target) -> CohereEmbedd
     if request.get("dimensions") is not None:
         body["output_dimension"] = request["dimensions"]
     return CohereEmbeddings(
-        UpstreamRequest("POST", "/v2/embed", dumps(body)), target.requested_model, len(texts)
+        UpstreamRequest("POST", "/v2/embed", dump_body(body)), target.requested_model, len(texts)
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import RequestTooLargeError
-from gateway.providers.anthropic import request as request_module
+from gateway.providers import request_body
 from tests.providers.anthropic.asking import HELLO, NEW, OLD, ask, dropped, refusal, sent
 
 HAIKU_4_5 = "claude-haiku-4-5-20251001"
@@ -169,7 +169,7 @@ def test_several_choices_are_several_streams() -> None:
 
 
 def test_too_much_for_several_choices_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_module, "MAX_BYTES_OF_ALL_CHOICES", 200)
+    monkeypatch.setattr(request_body, "MAX_BYTES_OF_ALL_CHOICES", 200)
     with pytest.raises(RequestTooLargeError):
         ask(n=3)
     ask(n=1, messages=[*HELLO, {"role": "user", "content": "x" * 300}])
