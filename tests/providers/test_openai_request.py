@@ -42,6 +42,15 @@ def test_only_the_model_of_a_whole_request_is_changed() -> None:
     assert list(sent(**fields)) == list(expected)
 
 
+def test_request_that_is_nested_too_deeply_to_be_written_is_refused() -> None:
+    deep: Any = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    with pytest.raises(InvalidRequestError) as caught:
+        PROVIDER.build_chat({"model": "fast", "messages": MESSAGES, "x": deep}, TARGET, None)
+    assert caught.value.code == "invalid_value"
+
+
 def test_one_post_goes_to_the_chat_path_also_for_several_choices() -> None:
     call = PROVIDER.build_chat({"model": "fast", "messages": [], "n": 2}, TARGET, None)
     (request,) = call.requests
