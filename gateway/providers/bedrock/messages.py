@@ -13,6 +13,7 @@ from typing import Any
 from gateway.providers.bedrock.media import Block, build_media
 from gateway.providers.bedrock.thinking_blocks import build_reasoning_content
 from gateway.providers.tool_arguments import parse_arguments
+from gateway.providers.tool_forms import older_form
 from gateway.validation.fields import unsupported_value, wrong_value
 
 Message = dict[str, Any]
@@ -44,7 +45,7 @@ def build_messages(messages: list[Message]) -> tuple[list[Block], list[Message]]
         elif role == "assistant":
             _append(built, "assistant", _build_assistant(message, param))
         else:
-            raise _older_form(f"{param}.role")
+            raise older_form(f"{param}.role")
     if not built:
         raise wrong_value("messages", "`messages` must hold a message besides system messages.")
     return system, built
@@ -102,7 +103,7 @@ def _build_assistant(message: Message, param: str) -> list[Block]:
             f"{param}.audio", f"`{param}.audio` refers to an earlier answer, which is not stored."
         )
     if message.get("function_call"):
-        raise _older_form(f"{param}.function_call")
+        raise older_form(f"{param}.function_call")
     blocks = build_reasoning_content(message.get("thinking_blocks"))
     blocks += _build_parts(message.get("content") or message.get("refusal"), param, [0])
     for call in message.get("tool_calls") or ():
@@ -135,9 +136,3 @@ def build_call_id(call_id: str) -> str:
         return call_id
     digest = hashlib.sha256(call_id.encode()).hexdigest()[:16]
     return f"{cleaned[: _MAX_ID_LENGTH - 17]}_{digest}"
-
-
-def _older_form(param: str) -> Exception:
-    return unsupported_value(
-        param, f"`{param}` is of the older form of tools: use `tools` and `tool_calls`."
-    )
