@@ -8,7 +8,15 @@ import pytest
 
 from gateway.errors import RequestTooLargeError
 from gateway.providers import request_body
-from tests.providers.anthropic.asking import HELLO, NEW, OLD, ask, dropped, refusal, sent
+from tests.providers.anthropic.asking import (
+    HELLO,
+    NEW,
+    OLD,
+    ask,
+    dropped,
+    refusal,
+    sent,
+)
 
 HAIKU_4_5 = "claude-haiku-4-5-20251001"
 SONNET_4_6 = "claude-sonnet-4-6"

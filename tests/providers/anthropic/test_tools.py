@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.providers.anthropic.asking import OLD, TIME, WEATHER, dropped, refusal, sent
+from tests.providers.anthropic.asking import OLD, dropped, refusal, sent
+from tests.providers.tools import TIME, WEATHER
 
 UNFORCED = "claude-fable-5-1"
 NAMED = {"type": "function", "function": {"name": "get_time"}}

@@ -7,24 +7,22 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.providers.answers import finish_reason, text
 from tests.providers.bedrock.asking import (
     FABLE,
     HAIKU,
     NOVA,
     SONNET,
-    TIME,
-    WEATHER,
     ask,
     delta,
     end,
-    finish_reason,
     read,
     refusal,
     sent,
     start_call,
     stop_block,
-    text,
 )
+from tests.providers.tools import TIME, WEATHER
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "object", "properties": {}}}}
 BY_SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}
@@ -41,7 +39,7 @@ def test_tools() -> None:
                 "toolSpec": {
                     "name": "get_weather",
                     "description": "Weather of a city",
-                    "inputSchema": {"json": WEATHER["function"]["parameters"]},  # type: ignore[index]
+                    "inputSchema": {"json": WEATHER["function"]["parameters"]},
                 }
             },
             {"toolSpec": {"name": "get_time", "inputSchema": empty}},

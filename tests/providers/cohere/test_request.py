@@ -7,16 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.providers.cohere.asking import (
-    COMMAND,
-    PIXEL,
-    REASONING,
-    TIME,
-    WEATHER,
-    ask,
-    refusal,
-    sent,
-)
+from tests.providers.cohere.asking import COMMAND, PIXEL, REASONING, ask, refusal, sent
+from tests.providers.tools import TIME, WEATHER
 
 JSON = {"type": "json_object"}
 CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
