@@ -61,14 +61,10 @@ _OPENAI_HOST = "api.openai.com"
 
 @dataclass(frozen=True)
 class OpenAIChatCall:
-    """One chat request. ``include_usage``: the client itself asked for a stream's usage chunk.
-
-    ``model`` is the name of the model where an answer tells none.
-    """
+    """One chat request; ``model`` is the name of the model where an answer tells none."""
 
     requests: tuple[UpstreamRequest, ...]
     streamed: bool
-    include_usage: bool
     model: str
     dropped_params: tuple[str, ...] = ()
 
@@ -154,7 +150,6 @@ class OpenAI(ProviderDefaults):
         return OpenAIChatCall(
             requests=(UpstreamRequest("POST", path, dump_body(body), _JSON),),
             streamed=streamed,
-            include_usage=isinstance(options, dict) and bool(options.get("include_usage")),
             model=target.model,
             dropped_params=tuple(dropped),
         )
