@@ -1,7 +1,7 @@
 """Canonical answers as Ollama's: a line for each piece, and a last one with counts.
 
 Knows the lines of chats and completions (Ollama v0.33 source, recorded). Must not know
-requests. What came in this format already goes on as it came.
+what a request asks for. What came in this format already goes on as it came.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.dialects.ollama.request import started_at
+from gateway.dialects.streaming import iter_encoded
 from gateway.dialects.tool_arguments import read_arguments
 from gateway.errors import GatewayError
 from gateway.serialization import dumps_ascii
-from gateway.types import ChatCompletion, Chunk, NativeChunk
+from gateway.types import ChatCompletion, ChatRequest, Chunk, NativeChunk, NativeCompletion
 
 Saying = dict[str, Any]
 """What a line says: ``content``, and ``thinking`` and ``tool_calls`` where there are any."""
@@ -49,6 +51,25 @@ def encode_error(error: GatewayError) -> Any:
 def encode_error_line(error: GatewayError) -> bytes:
     """Return the line that tells of a failure; nothing comes after it."""
     return encode_line(encode_error(error))
+
+
+def encode_answer(
+    completion: ChatCompletion, request: ChatRequest, dialect: str, part_of: PartOf
+) -> Any:
+    """Return a whole answer to ``request``; for the rest see ``AnswerWriter``."""
+    if isinstance(completion, NativeCompletion) and completion.dialect == dialect:
+        return completion.raw
+    elapsed = time.monotonic_ns() - started_at(request)
+    return build_whole(completion, request["model"], part_of, elapsed)
+
+
+def iter_lines(
+    batches: Iterator[list[Chunk]], request: ChatRequest, dialect: str, part_of: PartOf
+) -> Iterator[bytes]:
+    """Encode a stream that answers ``request``, as ``ChatDialect.iter_frames`` says."""
+    writer = AnswerWriter(request["model"], dialect, part_of, started_at(request))
+    yield from iter_encoded(batches, writer.encode, encode_error_line)
+    yield writer.end()
 
 
 class AnswerWriter:

@@ -200,3 +200,13 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequestError) as raised:
         messages.parse_request(json.dumps(body).encode(), {})
     assert raised.value.param == param
+
+
+def test_a_call_nested_too_deeply_is_named() -> None:
+    call = b'{"type":"tool_use","id":"t","name":"f","input":%b}' % (
+        b'{"a":' * 300 + b"1" + b"}" * 300
+    )
+    message = b'{"role":"assistant","content":[%b]}' % call
+    with pytest.raises(InvalidRequestError) as raised:
+        messages.parse_request(b'{"model":"m","max_tokens":9,"messages":[%b]}' % message, {})
+    assert raised.value.param == "messages[0].content[0].input"
