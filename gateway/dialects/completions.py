@@ -18,8 +18,14 @@ from gateway.dialects.openai_chat import DONE, encode_error, encode_error_event,
 from gateway.dialects.streaming import iter_encoded
 from gateway.serialization import dumps_ascii, loads_strict
 from gateway.sse import encode_event, parse_event
-from gateway.types import ChatCompletion, ChatRequest, Chunk, NativeChunk, NativeCompletion
-from gateway.types import NativeRequest as _NativeRequest
+from gateway.types import (
+    ChatCompletion,
+    ChatRequest,
+    Chunk,
+    NativeChunk,
+    NativeCompletion,
+    NativeRequest,
+)
 from gateway.validation.fields import (
     check_boolean,
     check_integer,
@@ -60,7 +66,7 @@ _SAME = (
 )
 
 
-class CompletionsRequest(_NativeRequest):
+class CompletionsRequest(NativeRequest):
     """A request for completions; ``first_index`` is that of its prompt's first choice.
 
     ``is_one_of_many``: there are other prompts, whose answers are told together with its own.

@@ -99,7 +99,7 @@ class AnswerWriter:
             return b""
         return encode_line(
             self._line({"content": ""})
-            | build_end(self._reason, self._usage, time.monotonic_ns() - self._started)
+            | _build_end(self._reason, self._usage, time.monotonic_ns() - self._started)
         )
 
     def _iter_lines(self, batch: list[Chunk]) -> Iterator[bytes]:
@@ -147,7 +147,7 @@ class AnswerWriter:
     def _take_calls(self) -> list[dict[str, Any]]:
         """Return the calls that are complete, and forget them."""
         calls = [
-            build_call(call["id"], call["name"], call["arguments"], index)
+            _build_call(call["id"], call["name"], call["arguments"], index)
             for index, call in self._calls.items()
         ]
         self._calls.clear()
@@ -170,7 +170,7 @@ def build_whole(
     calls = message.get("tool_calls")
     if calls:
         saying["tool_calls"] = [
-            build_call(
+            _build_call(
                 call.get("id") or "", call["function"]["name"], call["function"]["arguments"], index
             )
             for index, call in enumerate(calls)
@@ -180,10 +180,10 @@ def build_whole(
     if logprobs:
         answer["logprobs"] = logprobs
     reason = choice.get("finish_reason") or "stop"
-    return answer | build_end(reason, completion.get("usage") or {}, elapsed)
+    return answer | _build_end(reason, completion.get("usage") or {}, elapsed)
 
 
-def build_end(reason: str, usage: Mapping[str, Any], elapsed: int) -> dict[str, Any]:
+def _build_end(reason: str, usage: Mapping[str, Any], elapsed: int) -> dict[str, Any]:
     """Return what only the last object has: the reason, nanoseconds, and tokens but for 0."""
     counts = {
         "prompt_eval_count": usage.get("prompt_tokens"),
@@ -198,7 +198,7 @@ def build_end(reason: str, usage: Mapping[str, Any], elapsed: int) -> dict[str, 
     }
 
 
-def build_call(call_id: str, name: str, arguments: str, index: int) -> dict[str, Any]:
+def _build_call(call_id: str, name: str, arguments: str, index: int) -> dict[str, Any]:
     """Return a tool call, whose arguments are an object; raises ``UpstreamError``."""
     function = {"index": index, "name": name, "arguments": read_arguments(name, arguments)}
     return {"id": call_id, "function": function} if call_id else {"function": function}

@@ -109,7 +109,7 @@ def _build_assistant(message: Message, param: str) -> list[Block]:
     for call in message.get("tool_calls") or ():
         function = call["function"]
         use = {
-            "toolUseId": build_call_id(call["id"]),
+            "toolUseId": _build_call_id(call["id"]),
             "name": function["name"],
             "input": parse_arguments(function["arguments"]),
         }
@@ -120,7 +120,7 @@ def _build_assistant(message: Message, param: str) -> list[Block]:
 def _build_tool_result(message: Message, param: str, documents: list[int]) -> Block:
     content = _build_parts(message["content"], f"{param}.content", documents)
     result: Block = {
-        "toolUseId": build_call_id(message["tool_call_id"]),
+        "toolUseId": _build_call_id(message["tool_call_id"]),
         "content": [block for block in content if "cachePoint" not in block]
         or [{"text": "(no output)"}],
     }
@@ -129,7 +129,7 @@ def _build_tool_result(message: Message, param: str, documents: list[int]) -> Bl
     return {"toolResult": result}
 
 
-def build_call_id(call_id: str) -> str:
+def _build_call_id(call_id: str) -> str:
     """Return a call's id in the characters and the length Bedrock allows, always the same way."""
     cleaned = _NOT_IN_IDS.sub("_", call_id)
     if cleaned == call_id and len(call_id) <= _MAX_ID_LENGTH:

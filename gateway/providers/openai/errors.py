@@ -69,7 +69,7 @@ _PRIVATE_ADDRESS = re.compile(
 
 def parse_error(status: int, headers: Mapping[str, str], body: bytes, now: float) -> GatewayError:
     """Map an answer whose status is not 200. Never raises; ``now`` is in Unix seconds."""
-    error = build_error(status, parse_error_body(body), parse_retry_after(headers, now))
+    error = _build_error(status, parse_error_body(body), parse_retry_after(headers, now))
     error.upstream_status = status
     sent = {name.lower(): value for name, value in headers.items()}
     if sent.get("x-should-retry", "").lower() == "false":
@@ -86,10 +86,10 @@ def build_stream_error(value: Any) -> GatewayError:
     status = error.status or next((known for known in named if known is not None), None)
     if status is None or status < 400:
         return UpstreamError(_presentable(f"The provider reported an error: {error.message}"))
-    return build_error(status, error)
+    return _build_error(status, error)
 
 
-def build_error(
+def _build_error(
     status: int, error: ErrorBody | None, retry_after: float | None = None
 ) -> GatewayError:
     """Map a status and what the body said, if anything, to the error the client gets.
