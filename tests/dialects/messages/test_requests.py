@@ -152,7 +152,7 @@ def test_thinking_is_a_preference(fields: dict[str, Any], effort: str) -> None:
     assert request.preferences == {"reasoning_effort": effort}
 
 
-def test_other_fields() -> None:
+def test_settings_have_openais_names_and_what_has_none_is_untranslated() -> None:
     schema = {"type": "object", "properties": {}, "additionalProperties": False}
     request = parse(
         stop_sequences=["a"],

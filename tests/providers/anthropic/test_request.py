@@ -83,7 +83,6 @@ def test_fields_under_their_names(fields: Any, expected: Any) -> None:
     assert dropped(**fields) == []
 
 
-SAMPLING = {"temperature": 0.3, "top_p": 0.5, "top_k": 4}
 THINKING = {"reasoning_effort": "low"}
 
 

@@ -29,7 +29,7 @@ BY_SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEM
 BY_OBJECT = {"type": "json_object"}
 
 
-def test_tools() -> None:
+def test_tools_become_specifications() -> None:
     strict = {"type": "function", "function": {"name": "s", "strict": True}}
     config = sent(tools=[WEATHER, TIME, strict])["toolConfig"]
     empty = {"json": {"type": "object", "properties": {}}}
@@ -56,7 +56,7 @@ def test_tools() -> None:
         ({"type": "function", "function": {"name": "get_time"}}, {"tool": {"name": "get_time"}}),
     ],
 )
-def test_tool_choice(choice: Any, expected: Any) -> None:
+def test_a_tool_choice_keeps_its_meaning(choice: Any, expected: Any) -> None:
     config = sent(tools=[WEATHER, TIME], tool_choice=choice)["toolConfig"]
     assert config.get("toolChoice") == expected
 

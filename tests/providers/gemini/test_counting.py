@@ -1,3 +1,5 @@
+"""Counting the tokens of a prompt with Gemini."""
+
 from __future__ import annotations
 
 import json
