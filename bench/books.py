@@ -86,7 +86,7 @@ def main(count: int) -> int:
         rows = iter_rows(count, now)
         began = time.perf_counter()
         while batch := [row for row, _ in zip(rows, range(BATCH), strict=False)]:
-            database.write(lambda connection, batch=batch: book(connection, batch))
+            database.write(partial(book, rows=batch))
         print(f"{count} requests written in {time.perf_counter() - began:.0f} s")
         database.write(lambda connection: None)
         size = sum(each.stat().st_size for each in path.parent.glob("gateway.db*"))

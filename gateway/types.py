@@ -19,10 +19,14 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "functi
 
 
 class PromptTokensDetails(TypedDict, total=False):
+    """What of a prompt's tokens was there already, in tokens."""
+
     cached_tokens: int
 
 
 class CompletionTokensDetails(TypedDict, total=False):
+    """What of a completion's tokens the client does not see as text, in tokens."""
+
     reasoning_tokens: int
 
 
@@ -37,6 +41,8 @@ class Usage(TypedDict, total=False):
 
 
 class ChunkChoice(TypedDict, total=False):
+    """One choice's part of a chunk; ``finish_reason`` is None but in its last one."""
+
     index: int
     delta: dict[str, Any]
     finish_reason: str | None

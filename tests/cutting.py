@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from hypothesis import strategies as st
 
 
-def iter_cuts(body: bytes) -> Iterator[list[bytes]]:
-    """Yield ``body`` in two pieces, for every place where it can be cut, and byte by byte."""
-    for position in range(len(body) + 1):
+def iter_cuts(body: bytes, most: int | None = None) -> Iterator[list[bytes]]:
+    """Yield ``body`` in two pieces, for every place where it can be cut, and byte by byte.
+
+    Of more than ``most`` places some are left out, evenly.
+    """
+    step = 1 if most is None else max(1, len(body) // most)
+    for position in range(0, len(body) + 1, step):
         yield [body[:position], body[position:]]
     yield [body[position : position + 1] for position in range(len(body))]
 

@@ -1,3 +1,5 @@
+"""Chunks that add up to a whole answer, and choices that become one stream."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""The command line: what it prints, and when it doesn't start."""
+
 from __future__ import annotations
 
 import json

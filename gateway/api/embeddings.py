@@ -10,8 +10,7 @@ from gateway.api.idempotency import run_once
 from gateway.api.lifecycle import answer_headers, cache_control, open_client_watch
 from gateway.api.responses import json_response
 from gateway.api.services import services
-from gateway.dialects.openai_chat import parse_embeddings_request
-from gateway.dialects.openai_embeddings import encode_embeddings
+from gateway.dialects.openai_embeddings import encode_embeddings, parse_embeddings_request
 from gateway.telemetry import RequestRecord
 
 bp = Blueprint("embeddings", __name__)

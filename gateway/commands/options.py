@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 
 import click
 
+from gateway.accounts.ledger.moments import parse_duration
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _BUDGET = re.compile(
     r"\$?([0-9]+(?:\.[0-9]+)?)\s*(usd|tokens?)?(?:/|\s+per\s+)([a-z]+)", re.IGNORECASE
 )
-_DURATION = re.compile(r"([0-9]+)([smhdw])")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 _LIMITS = (
     click.option("--rate-limit", help="Requests in a time, such as 100/minute."),
@@ -103,10 +103,8 @@ def _read_budget(text: str) -> dict[str, Any] | None:
 
 
 def _read_expiry(text: str) -> Any:
-    match = _DURATION.fullmatch(text)
-    if match:
-        return time.time() + int(match[1]) * _UNITS[match[2]]
-    return text or None
+    duration = parse_duration(text)
+    return (text or None) if duration is None else time.time() + duration
 
 
 def _read_number(text: str) -> Any:

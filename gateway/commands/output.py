@@ -19,7 +19,7 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
-def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows in columns as wide as they need to be."""
     shown = [[_printable(cell) for cell in row] for row in (heads, *rows)]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
@@ -35,9 +35,9 @@ def print_list(
     if as_json:
         print_json(described)
         return
-    print_table(
+    _print_table(
         [name.upper().replace("_", " ") for name in columns],
-        [[as_text(each[name]) for name in columns] for each in described],
+        [[_as_text(each[name]) for name in columns] for each in described],
     )
 
 
@@ -45,10 +45,10 @@ def print_fields(described: Mapping[str, Any]) -> None:
     """Print what was described for the admin API, a line a field."""
     width = max(map(len, described))
     for name, value in described.items():
-        click.echo(f"{name.ljust(width)}{_GAP}{as_text(value)}")
+        click.echo(f"{name.ljust(width)}{_GAP}{_as_text(value)}")
 
 
-def as_text(value: Any) -> str:
+def _as_text(value: Any) -> str:
     """Return a value of JSON as people read it."""
     if value is None or value == [] or value == {}:
         return "-"
@@ -57,11 +57,11 @@ def as_text(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(str, value))
     if isinstance(value, dict) and "per" in value:
-        return format_budget(value)
+        return _format_budget(value)
     return _printable(json.dumps(value) if isinstance(value, dict) else str(value))
 
 
-def format_budget(budget: Mapping[str, Any]) -> str:
+def _format_budget(budget: Mapping[str, Any]) -> str:
     """Return a budget as the command line takes it: ``20/month``, ``5000tokens/day``."""
     amount = f"{budget['usd']:g}" if "usd" in budget else f"{budget['tokens']}tokens"
     return f"{amount}/{budget['per']}"

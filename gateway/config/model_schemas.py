@@ -76,12 +76,16 @@ def _read_json(value: Any) -> Any:
 
 
 class PriceSchema(StrictSchema):
+    """What tokens cost, in US dollars per million."""
+
     input = Value(read_number("a price", or_zero=True), required=True)
     output = Value(read_number("a price", or_zero=True), required=True)
     cached_input = Value(read_number("a price", or_zero=True))
 
 
 class TargetSchema(StrictSchema):
+    """One target of a public model, and what it has of its own."""
+
     target = Value(read_text(_check_target), required=True)
     weight = Value(read_number("a weight"))
     set = Entries(Value(_read_json), _check_param)
@@ -117,11 +121,15 @@ class Target(fields.Field[Any]):
 
 
 class ModelCacheSchema(StrictSchema):
+    """Which answers of one public model are kept, and for how long."""
+
     ttl = Value(read_seconds)
     when = Value(read_choice("rule of the cache", CACHE_RULES))
 
 
 class CacheSchema(ModelCacheSchema):
+    """Which answers of all models are kept, for how long, and in how much room."""
+
     max_bytes = Value(read_size)
 
 
@@ -135,6 +143,8 @@ class ModelCache(fields.Field[Any]):
 
 
 class PublicModelSchema(StrictSchema):
+    """A public model that is written as a mapping."""
+
     target = Value(read_text(_check_target))
     targets = Values(Target())
     strategy = Value(read_choice("strategy", STRATEGIES))

@@ -112,6 +112,8 @@ def _find_foreign_settings(kind: str, given: Mapping[str, Any]) -> dict[str | in
 
 
 class TimeoutsSchema(StrictSchema):
+    """A provider's deadlines, in seconds."""
+
     connect = Value(read_seconds)
     first_byte = Value(read_seconds)
     idle = Value(read_seconds)
@@ -119,6 +121,8 @@ class TimeoutsSchema(StrictSchema):
 
 
 class ModelSchema(StrictSchema):
+    """What is said of one model of a provider."""
+
     num_ctx = Value(read_integer(1))
     capabilities = Values(read_choice("capability", CAPABILITIES))
     context_length = Value(read_integer(1))
@@ -127,6 +131,8 @@ class ModelSchema(StrictSchema):
 
 
 class ProviderSchema(StrictSchema):
+    """One provider; which of the settings it takes depends on its kind."""
+
     kind = Value(read_choice("kind of provider", tuple(KINDS)), required=True)
     base_url = Value(read_text(values.parse_base_url))
     api_key = Value(read_text(values.parse_credential))
@@ -182,11 +188,15 @@ class ProviderSchema(StrictSchema):
 
 
 class ResponsesSchema(StrictSchema):
+    """Whether answers of the Responses API are stored, and for how many days."""
+
     store = Value(read_switch)
     retention_days = Value(read_integer(1))
 
 
 class GatewaySchema(StrictSchema):
+    """The whole file."""
+
     providers = Entries(Settings(ProviderSchema), _check_provider_name)
     models = Entries(PublicModel(), check_model_name)
     cache = Settings(CacheSchema)

@@ -183,7 +183,7 @@ class ResponsesSettings:
 
 @dataclass(frozen=True)
 class RouteSettings:
-    """A public model: one target or more. ``cache`` is None where only the client can ask for it.
+    """A public model: one target or more. ``cache`` is None where no answer is kept.
 
     ``cache`` is what holds for this model, the settings for all models already counted in.
     The rates bound what all keys together may ask of it.
@@ -266,7 +266,7 @@ class Settings:
     """``provider/model`` to its own ``max_concurrency`` and ``max_queue``, where it has them."""
 
     cache: CacheSettings | None = None
-    """Which answers of any model are kept; None: only those a client asks to be kept."""
+    """Which answers of any model are kept; None: none, whoever asks."""
 
     cache_max_bytes: int = 256 * 1024 * 1024
     responses: ResponsesSettings = ResponsesSettings()

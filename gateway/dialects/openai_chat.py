@@ -19,7 +19,6 @@ from gateway.types import (
     ChatCompletion,
     ChatRequest,
     Chunk,
-    EmbeddingsRequest,
     RawChunk,
     RawCompletion,
 )
@@ -55,19 +54,6 @@ def parse_chat_request(body: bytes) -> ChatRequest:
             code="array_above_max_length",
         )
     check_stream(request)
-    return request
-
-
-def parse_embeddings_request(body: bytes) -> EmbeddingsRequest:
-    """Parse the envelope of an embeddings request; raises ``InvalidRequestError``."""
-    request = parse_object(body)
-    check_model(request)
-    if request.get("input") is None:
-        raise InvalidRequestError(
-            "Missing required parameter: 'input'.",
-            param="input",
-            code="missing_required_parameter",
-        )
     return request
 
 

@@ -10,9 +10,23 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.errors import UpstreamError
+from gateway.dialects.envelope import check_model, parse_object
+from gateway.errors import InvalidRequestError, UpstreamError
 from gateway.serialization import dumps_ascii
 from gateway.types import EmbeddingsRequest, RawCompletion
+
+
+def parse_embeddings_request(body: bytes) -> EmbeddingsRequest:
+    """Parse the envelope of an embeddings request; raises ``InvalidRequestError``."""
+    request = parse_object(body)
+    check_model(request)
+    if request.get("input") is None:
+        raise InvalidRequestError(
+            "Missing required parameter: 'input'.",
+            param="input",
+            code="missing_required_parameter",
+        )
+    return request
 
 
 def encode_embeddings(embeddings: Mapping[str, Any], request: EmbeddingsRequest) -> bytes:

@@ -1,4 +1,4 @@
-"""A tool call's arguments, which are text in the canonical form, as the object some APIs have.
+"""A tool call's arguments: text in the canonical form, and an object in some APIs.
 
 Must not know any one of these APIs.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import UpstreamError
-from gateway.serialization import JSONDecodeError, loads_strict
+from gateway.serialization import JSONDecodeError, dumps, loads_strict
+from gateway.validation.fields import wrong_type, wrong_value
 
 
 def read_arguments(name: str, arguments: str) -> dict[str, Any]:
@@ -20,3 +21,13 @@ def read_arguments(name: str, arguments: str) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise UpstreamError(f"The model called {name!r} with arguments that are no JSON object.")
     return parsed
+
+
+def write_arguments(arguments: Any, param: str) -> str:
+    """Return the arguments that a client gives as an object; raises ``InvalidRequestError``."""
+    if not isinstance(arguments, dict):
+        raise wrong_type(param, "an object", arguments)
+    try:
+        return dumps(arguments).decode()
+    except TypeError:
+        raise wrong_value(param, f"`{param}` is nested too deeply.") from None

@@ -34,7 +34,7 @@ def count_tokens(backends: Backends, request: NativeRequest, target: Target, wat
     provider = backends.providers[target.provider.name]
     asked = provider.build_token_count(request, target)
     if asked is None:
-        return estimate_tokens(request)
+        return _estimate_tokens(request)
     exchange = backends.upstreams[target.provider.name].send(asked, watch, COUNT_SECONDS)
     try:
         body = exchange.read(MAX_COUNT_BYTES)
@@ -49,7 +49,7 @@ def count_tokens(backends: Backends, request: NativeRequest, target: Target, wat
         exchange.close()
 
 
-def estimate_tokens(request: dict[str, Any]) -> int:
+def _estimate_tokens(request: dict[str, Any]) -> int:
     """Return about how many tokens a canonical request's prompt has."""
     size = len(dumps(request["tools"])) if request.get("tools") else 0
     images = 0

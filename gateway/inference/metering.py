@@ -59,6 +59,7 @@ def _characters(delta: Mapping[str, Any]) -> int:
 def record_completion(
     completion: ChatCompletion, record: RequestRecord, with_content: bool
 ) -> None:
+    """Note in ``record`` what a whole answer tells: usage, finish reason, content."""
     record.usage = completion.get("usage") or record.usage
     for choice in completion.get("choices", ()):
         record.finish_reason = choice.get("finish_reason") or ""

@@ -48,11 +48,11 @@ class PassthroughAttempt(Attempt):
         exchange = self._send(request)
         for piece in exchange.iter_pieces():
             self.content_type = exchange.headers.get("content-type", "application/octet-stream")
-            chunks: list[Any] = [passed_on(piece)] if piece else []
+            chunks: list[Any] = [_passed_on(piece)] if piece else []
             yield chunks
 
 
-def passed_on(piece: bytes) -> NativeChunk:
+def _passed_on(piece: bytes) -> NativeChunk:
     """Return a piece of an answer that nobody here reads as a chunk that says something."""
     chunk = NativeChunk(choices=_SOMETHING)
     chunk.dialect, chunk.raw = "passthrough", piece

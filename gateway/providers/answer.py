@@ -1,6 +1,7 @@
-"""What all parts of an answer share, for providers that have to translate it.
+"""What the answers of all providers share that have to be translated.
 
-Knows OpenAI's chunk and completion. Must not know any provider's format.
+Knows OpenAI's chunk and completion, and what is asked of a text and a count in any
+upstream's. Must not know any provider's format.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.config.settings import Target
+from gateway.errors import UpstreamError
 from gateway.types import ChatCompletion, Chunk, Usage
 
 
@@ -34,11 +36,11 @@ class AnswerHead:
         choice: dict[str, Any] = {"index": index, "delta": delta, "finish_reason": finish_reason}
         if logprobs is not None:
             choice["logprobs"] = logprobs
-        return self._build([choice])
+        return self.wrap([choice])
 
-    def build_usage_chunk(self, usage: Usage, more: Mapping[str, Any]) -> Chunk:
+    def build_usage_chunk(self, usage: Usage, **more: Any) -> Chunk:
         """Return the chunk without choices that tells the usage, and ``more`` of the answer."""
-        chunk: Any = {**self._build([]), **more, "usage": usage}
+        chunk: Any = {**self.wrap([]), **more, "usage": usage}
         built: Chunk = chunk
         return built
 
@@ -51,23 +53,16 @@ class AnswerHead:
     ) -> ChatCompletion:
         """Return a whole answer of one choice; ``message`` needs no role."""
         says = {"role": "assistant", "content": None, "refusal": None, **message}
-        return {
-            "id": self.id,
-            "object": "chat.completion",
-            "created": self.created,
-            "model": self.model,
-            "choices": [
-                {
-                    "index": 0,
-                    "message": says,
-                    "logprobs": logprobs,
-                    "finish_reason": finish_reason,
-                }
-            ],
-            "usage": usage,
+        choice = {
+            "index": 0,
+            "message": says,
+            "logprobs": logprobs,
+            "finish_reason": finish_reason,
         }
+        return self.wrap_whole([choice], usage)
 
-    def _build(self, choices: list[Any]) -> Chunk:
+    def wrap(self, choices: list[Any]) -> Chunk:
+        """Return the chunk with these choices."""
         return {
             "id": self.id,
             "object": "chat.completion.chunk",
@@ -75,6 +70,17 @@ class AnswerHead:
             "model": self.model,
             "choices": choices,
         }
+
+    def wrap_whole(self, choices: list[dict[str, Any]], usage: Usage | None) -> ChatCompletion:
+        """Return the whole answer with these choices; ``usage`` is None where none is told."""
+        completion: ChatCompletion = {
+            "id": self.id,
+            "object": "chat.completion",
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+        }
+        return completion if usage is None else {**completion, "usage": usage}
 
 
 def begin_answer(target: Target) -> AnswerHead:
@@ -107,6 +113,13 @@ def build_usage(
         usage["completion_tokens_details"] = {"reasoning_tokens": reasoning}
     built: Usage = usage
     return built
+
+
+def require_text(value: Any) -> str:
+    """Return a text an upstream sent; raises ``UpstreamError`` where it is none."""
+    if not isinstance(value, str):
+        raise UpstreamError("The provider sent a message whose text is not a string.")
+    return value
 
 
 def read_count(container: Any, name: str) -> int:

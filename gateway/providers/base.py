@@ -5,7 +5,7 @@ Must not know Flask, sockets, or any one provider.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gateway.config.settings import Api, ProviderSettings, Target
@@ -106,9 +106,6 @@ class Provider(Protocol):
     def parse_loaded_models(self, body: bytes) -> frozenset[str]:
         """Parse that list of names; raises ``UpstreamError`` where it is not one."""
 
-    def is_among(self, names: Collection[str], model: str) -> bool:
-        """Tell whether ``model`` is one of ``names``, which are the provider's own."""
-
     def build_warm(self, target: Target) -> UpstreamRequest | None:
         """Return the request that loads a model and generates nothing; None as above."""
 
@@ -191,10 +188,6 @@ class ProviderDefaults:
     def parse_loaded_models(self, body: bytes) -> frozenset[str]:
         """Return no name, for there is no such list."""
         return frozenset()
-
-    def is_among(self, names: Collection[str], model: str) -> bool:
-        """Tell whether ``model`` is one of ``names``, to the letter."""
-        return model in names
 
     def build_warm(self, target: Target) -> UpstreamRequest | None:
         """Return None: nobody has to load a model here."""

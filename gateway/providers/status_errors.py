@@ -21,9 +21,7 @@ from gateway.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-
-MAX_MESSAGE_LENGTH = 2000
-"""Longest message passed on, in characters; what is longer ends with an ellipsis."""
+from gateway.providers.error_message import shorten
 
 _REFUSALS: Mapping[int, type[GatewayError]] = {
     409: ConflictError,
@@ -80,14 +78,6 @@ def build_model_not_found(model: str) -> NotFoundError:
         param="model",
         code="model_not_found",
     )
-
-
-def shorten(message: str) -> str:
-    """Return a message of an upstream without a traceback, not too long."""
-    message = message.partition("Traceback (most recent")[0].strip()
-    if len(message) <= MAX_MESSAGE_LENGTH:
-        return message
-    return message[: MAX_MESSAGE_LENGTH - 1] + "…"
 
 
 def _describe(summary: str, status: int, message: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -35,8 +35,6 @@ _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = {"User-Agent": "ai-gateway", "Accept": "*/*", "Accept-Encoding": "identity"}
 _NAT64 = IPv6Network("64:ff9b::/96")
-
-_Network = IPv4Network | IPv6Network
 
 
 class FetchError(Exception):

@@ -52,12 +52,11 @@ class Wake(Enum):
 class Watch(ABC):
     """The patience of one client's request.
 
-    ``deadline`` and ``next_ping`` are points of ``time.monotonic()``; whoever
-    writes to the client moves ``next_ping`` on, and may tell it the ``note``: why nothing
-    comes yet. ``waited`` sums up the seconds
-    spent waiting. ``wait`` raises ``ClientDisconnectedError`` once the client has
-    left, ``UpstreamTimeoutError`` once the whole request is out of time, and another
-    error once it was interrupted with that. ``label`` is what it can be found by.
+    ``deadline`` and ``next_ping`` are points of ``time.monotonic()``; whoever writes to
+    the client moves ``next_ping`` on, and may tell it the ``note``: why nothing comes yet.
+    ``waited`` sums up the seconds spent waiting. ``wait`` raises ``ClientDisconnectedError``
+    once the client has left, ``UpstreamTimeoutError`` once the whole request is out of time,
+    and another error once it was interrupted with that. ``label`` is what it can be found by.
     """
 
     def __init__(self, deadline: float) -> None:
@@ -221,6 +220,7 @@ def is_gevent_patched() -> bool:
 
 
 def client_left_error() -> GatewayError:
+    """Return the error of a request whose client has left."""
     return ClientDisconnectedError("The client closed the connection.")
 
 

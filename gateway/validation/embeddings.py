@@ -5,7 +5,6 @@ Knows each field's type and range. Must not know any provider.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from gateway.errors import InvalidRequestError
@@ -70,11 +69,3 @@ def _check_text(text: str, param: str) -> None:
 
 def _are_tokens(values: list[Any]) -> bool:
     return all(isinstance(value, int) and not isinstance(value, bool) for value in values)
-
-
-def is_vector(values: list[Any]) -> bool:
-    """Tell whether all values are finite numbers, as fast as a long list of them asks for."""
-    try:
-        return math.isfinite(math.fsum(values))
-    except (TypeError, ValueError, OverflowError):
-        return False

@@ -16,7 +16,7 @@ LARGEST_INTEGER = 2**31 - 1
 """Largest count of tokens and the like that is believed: providers count in 32 bits."""
 
 
-def describe_type(value: Any) -> str:
+def _describe_type(value: Any) -> str:
     """Return the name of a value's JSON type, with its article."""
     if value is None:
         return "null"
@@ -34,7 +34,7 @@ def describe_type(value: Any) -> str:
 def wrong_type(param: str, expected: str, value: Any) -> InvalidRequestError:
     """Return the error for a value of the wrong type; ``expected`` has its article."""
     return InvalidRequestError(
-        f"`{param}` must be {expected}, not {describe_type(value)}.",
+        f"`{param}` must be {expected}, not {_describe_type(value)}.",
         param=param,
         code="invalid_type",
     )

@@ -9,7 +9,7 @@ import pytest
 from openai import OpenAI
 
 from tests.gateway_process import Gateway, run_gateway
-from tests.providers.test_compatible_recordings import STREAMS
+from tests.providers.openai.test_compatible_recordings import STREAMS
 from tests.recordings import load
 from tests.strict_openai import check_stream
 from tests.upstream import Upstream, replay, serve_upstream

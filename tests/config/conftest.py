@@ -1,3 +1,5 @@
+"""A place to load configurations from: a directory and an environment of its own."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""``gateway.yaml`` as text: lines of values, names from the environment, faults."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Settings from the environment and ``.env``: which wins, and what is refused."""
+
 from __future__ import annotations
 
 import os

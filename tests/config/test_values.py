@@ -1,3 +1,5 @@
+"""Single values of settings: rates, sizes, addresses."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -21,6 +21,7 @@ from gateway.errors import (
     ServiceUnavailableError,
     UpstreamError,
 )
+from tests.dialects.chunks import chunk
 
 _PARTS = [name for name in vars(ChatDialect) if name.islower() and not name.startswith("_")]
 
@@ -54,12 +55,6 @@ def dialect(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture
 def asked(dialect: Any) -> Any:
     return dialect.parse_request(json.dumps(REQUEST).encode(), {})
-
-
-def chunk(delta: dict[str, Any], reason: str | None = None, **more: Any) -> Any:
-    choice = {"index": 0, "delta": delta, "finish_reason": reason}
-    return {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m",
-            "choices": [choice], **more}  # fmt: skip
 
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}

@@ -15,9 +15,9 @@ from gateway.dialects.openai_chat import (
     encode_error_event,
     iter_events,
     parse_chat_request,
-    parse_embeddings_request,
     wants_usage,
 )
+from gateway.dialects.openai_embeddings import parse_embeddings_request
 from gateway.errors import InternalServerError, InvalidRequestError, UpstreamError
 from gateway.types import Chunk, RawChunk
 

@@ -89,7 +89,7 @@ def ask(gateway: Gateway, kind: str, **fields: Any) -> requests.Response:
     return gateway.chat(f"{kind}/some-model", **fields)
 
 
-def test_text(gateway: Gateway, upstream: Upstream, kind: str) -> None:
+def test_a_whole_answer_is_openais(gateway: Gateway, upstream: Upstream, kind: str) -> None:
     script(upstream, kind, lambda spoken, request: spoken.answer_text(request, "Hello, you."))
     messages = [
         {"role": "system", "content": "Be kind."},
@@ -150,7 +150,7 @@ def test_a_tool_call(gateway: Gateway, upstream: Upstream, kind: str) -> None:
         assert text in sent.body
 
 
-def test_a_stream(gateway: Gateway, upstream: Upstream, kind: str) -> None:
+def test_a_stream_is_openais(gateway: Gateway, upstream: Upstream, kind: str) -> None:
     pieces = ["Hello", ", ", "you", "."]
     script(upstream, kind, lambda spoken, request: spoken.stream_text(request, pieces))
     response = ask(gateway, kind, stream=True, stream_options={"include_usage": True})
@@ -181,7 +181,7 @@ def test_a_stream_that_is_cut(gateway: Gateway, upstream: Upstream, kind: str) -
 
 
 @pytest.mark.parametrize(("status", "expected"), [(400, 400), (429, 429), (401, 502), (500, 502)])
-def test_an_error(
+def test_an_error_has_openais_shape(
     gateway: Gateway, upstream: Upstream, kind: str, status: int, expected: int
 ) -> None:
     script(upstream, kind, lambda spoken, request: spoken.answer_error(status, f"Because {KEY}."))
@@ -193,7 +193,7 @@ def test_an_error(
         assert KEY not in response.text
 
 
-def test_embeddings(gateway: Gateway, upstream: Upstream, kind: str) -> None:
+def test_embeddings_are_openais(gateway: Gateway, upstream: Upstream, kind: str) -> None:
     vectors = [[0.5, -0.25], [1.0, 0.125]]
     script(upstream, kind, lambda spoken, request: spoken.answer_embeddings(request, vectors))
     body = {"model": f"{kind}/some-model", "input": ["one", "two"], "encoding_format": "float"}

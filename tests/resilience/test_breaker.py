@@ -19,6 +19,7 @@ from gateway.state import LocalState, State, StateUnavailableError
 from gateway.state.clock import Clock
 from tests.resilience.away import AwayState
 from tests.state.processes import another_process, in_processes
+from tests.waiting import wait_until
 
 PROCESSES = 4
 SLACK = 0.5
@@ -317,14 +318,14 @@ def test_a_probe_that_could_not_be_ended_does_not_block_the_target_for_ever(
     away.is_away = True
     probe.succeeded()
     away.is_away = False
-    _wait_until(lambda: Breakers(away).describe("a/b")["state"] == HALF_OPEN)
+    wait_until(lambda: Breakers(away).describe("a/b")["state"] == HALF_OPEN)
     wait_for_probe(breakers, "a/b", 5.0).succeeded()
 
 
 def test_a_probe_of_which_the_answer_was_lost_is_given_back(away: AwayState) -> None:
     breakers = Breakers(away)
     fail(breakers, "a/b", retry_after=0.01)
-    _wait_until(lambda: breakers.retry_after("a/b") == 0.0)
+    wait_until(lambda: breakers.retry_after("a/b") == 0.0)
     away.loses_answers = True
     assert admitted(breakers, "a/b").probe is None
     away.loses_answers = False
@@ -345,10 +346,3 @@ def _in_threads(work: Callable[[], None], number: int) -> None:
         thread.start()
     for thread in threads:
         thread.join(30)
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

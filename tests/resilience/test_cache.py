@@ -1,3 +1,5 @@
+"""The cache of answers: who gets which, for how long, and who asks the model."""
+
 from __future__ import annotations
 
 import json
@@ -217,7 +219,7 @@ class TestWhatTheClientAsks:
 
 class TestWhatIsStored:
     @pytest.mark.parametrize("reason", ["stop", "length", "tool_calls"])
-    def test_complete_answers(self, cache: AnswerCache, reason: str) -> None:
+    def test_a_complete_answer_is_kept(self, cache: AnswerCache, reason: str) -> None:
         expect_miss(ask(cache)).store(completion(finish_reason=reason), HEADERS)
         expect_hit(ask(cache), "Hello")
 
@@ -235,7 +237,7 @@ class TestWhatIsStored:
         ],
         ids=["filtered", "unended", "empty", "odd", "odder", "no vectors", "too long", "nothing"],
     )
-    def test_nothing_else(
+    def test_any_other_answer_is_not_kept(
         self, cache: AnswerCache, blobs: MemoryBlobs, answer: dict[str, Any]
     ) -> None:
         expect_miss(ask(cache)).store(answer, HEADERS)

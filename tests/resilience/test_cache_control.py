@@ -1,3 +1,5 @@
+"""``Cache-Control`` of requests, however it is written."""
+
 from __future__ import annotations
 
 import time

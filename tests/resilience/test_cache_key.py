@@ -1,3 +1,5 @@
+"""Which requests are the same question."""
+
 from __future__ import annotations
 
 import copy

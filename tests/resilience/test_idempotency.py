@@ -1,3 +1,5 @@
+"""`Idempotency-Key`: the same request again gets the same answer, another one a conflict."""
+
 from __future__ import annotations
 
 import threading
@@ -51,6 +53,19 @@ def begin_run(idempotency: Idempotency, **asked: str) -> Run:
     begun = finish(idempotency.begin(asked.get("tenant", "ann"), "k-1", CHAT, BODY, never_wait))
     assert isinstance(begun, Run)
     return begun
+
+
+def store_at_the_last_moment(run: Run, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ``run`` store its answer just after the next look has found none."""
+    look = blobs.get
+
+    def look_too_early(key: str) -> object:
+        monkeypatch.setattr(blobs, "get", look)
+        found = look(key)
+        run.store(ANSWER.status, ANSWER.headers, ANSWER.body)
+        return found
+
+    monkeypatch.setattr(blobs, "get", look_too_early)
 
 
 def ended_well() -> bool:
@@ -180,16 +195,7 @@ def test_an_equal_request_waits_for_the_one_that_runs(idempotency: Idempotency) 
 def test_an_answer_stored_at_the_last_moment_is_found(
     idempotency: Idempotency, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = begin_run(idempotency)
-    look = blobs.get
-
-    def look_too_early(key: str) -> object:
-        monkeypatch.setattr(blobs, "get", look)
-        found = look(key)
-        run.store(ANSWER.status, ANSWER.headers, ANSWER.body)
-        return found
-
-    monkeypatch.setattr(blobs, "get", look_too_early)
+    store_at_the_last_moment(begin_run(idempotency), blobs, monkeypatch)
     assert begin(idempotency) == ANSWER
     assert begin(idempotency) == ANSWER
 
@@ -197,16 +203,7 @@ def test_an_answer_stored_at_the_last_moment_is_found(
 def test_a_conflict_at_the_last_moment_holds_nobody_up(
     idempotency: Idempotency, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = begin_run(idempotency)
-    look = blobs.get
-
-    def look_too_early(key: str) -> object:
-        monkeypatch.setattr(blobs, "get", look)
-        found = look(key)
-        run.store(ANSWER.status, ANSWER.headers, ANSWER.body)
-        return found
-
-    monkeypatch.setattr(blobs, "get", look_too_early)
+    store_at_the_last_moment(begin_run(idempotency), blobs, monkeypatch)
     with pytest.raises(ConflictError):
         begin(idempotency, body=b"{}")
     blobs.close()

@@ -18,6 +18,7 @@ from gateway.state import LocalState, State, StateUnavailableError
 from gateway.state.clock import Clock
 from tests.resilience.away import AwayState
 from tests.state.processes import another_process, in_processes
+from tests.waiting import wait_until
 
 PROCESSES = 4
 THREADS = 12
@@ -147,7 +148,7 @@ def test_slots_of_a_dead_process_are_not_counted_although_nobody_waits(
     with another_process(local_state, hold) as other:
         assert lines.counts(name) == (1, 0)
         os.kill(other.process_id, signal.SIGKILL)
-        _wait_until(lambda: lines.counts(name) == (0, 0))
+        wait_until(lambda: lines.counts(name) == (0, 0))
 
 
 def test_whoever_waits_when_the_state_is_emptied_comes_in_again_in_the_old_order(
@@ -157,7 +158,7 @@ def test_whoever_waits_when_the_state_is_emptied_comes_in_again_in_the_old_order
     holder, *waiting = [enter(lines, name) for _ in range(4)]
     assert [ticket.place() for ticket in waiting] == [1, 2, 3]
     local_state.update(f"line:{name}", lambda data: (None, None), 1.0)
-    _wait_until(lambda: lines.counts(name) == (0, 0))
+    wait_until(lambda: lines.counts(name) == (0, 0))
     assert waiting[2].place() == 0
     assert [waiting[1].place(), waiting[0].place()] == [1, 1]
     waiting[2].leave()
@@ -252,10 +253,3 @@ def _in_threads(work: Callable[[int], None], number: int) -> None:
         thread.start()
     for thread in threads:
         thread.join(60)
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

@@ -1,3 +1,5 @@
+"""Whole answers told as streams."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

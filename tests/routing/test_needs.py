@@ -1,3 +1,5 @@
+"""What a request needs of a model, and which targets have it."""
+
 from __future__ import annotations
 
 from typing import Any

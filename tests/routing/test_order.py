@@ -1,3 +1,5 @@
+"""The order in which each strategy tries targets."""
+
 from __future__ import annotations
 
 from collections import Counter

@@ -1,3 +1,5 @@
+"""Which models a key may use."""
+
 from __future__ import annotations
 
 import pytest

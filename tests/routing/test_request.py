@@ -1,3 +1,5 @@
+"""How a target changes a request, and what of that is told."""
+
 from __future__ import annotations
 
 from typing import Any

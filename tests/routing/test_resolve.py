@@ -1,3 +1,5 @@
+"""Which targets a model's name stands for."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -25,7 +25,7 @@ _HEAD = 21
 """Bytes of the first line: the position of what follows, as twenty digits."""
 
 
-def build_lock() -> Any:
+def _build_lock() -> Any:
     """Return a lock between system threads, also where gevent has patched the standard one."""
     monkey: Any = sys.modules.get("gevent.monkey")
     if monkey is None:
@@ -40,7 +40,7 @@ class Journal:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._lock = build_lock()
+        self._lock = _build_lock()
         self._process = 0
         self._descriptor = -1
         self._base = 0

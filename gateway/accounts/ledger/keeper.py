@@ -19,8 +19,7 @@ from sqlalchemy import Connection, select, text, update
 from gateway.accounts.ledger.booking import HOUR
 from gateway.accounts.ledger.ledger import Ledger
 from gateway.accounts.ledger.periods import DAY
-from gateway.accounts.responses.stored_responses import PRUNED_AT_ONCE as _RESPONSES_AT_ONCE
-from gateway.accounts.responses.stored_responses import prune_responses
+from gateway.accounts.responses import stored_responses
 from gateway.accounts.store import usage_tables as tables
 from gateway.errors import GatewayError
 
@@ -92,7 +91,8 @@ class Keeper:
 
         while self._ledger.database.write(prune) == _PRUNED_AT_ONCE:
             time.sleep(0.05)
-        while self._ledger.database.write(prune_responses) == _RESPONSES_AT_ONCE:
+        at_once = stored_responses.PRUNED_AT_ONCE
+        while self._ledger.database.write(stored_responses.prune_responses) == at_once:
             time.sleep(0.05)
         self._ledger.database.write(lambda connection: _prune_hours(connection, before))
 

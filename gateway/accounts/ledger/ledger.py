@@ -23,13 +23,13 @@ from gateway.accounts.ledger.booking import book, forget_open, note_open, note_w
 from gateway.accounts.ledger.entry import (
     ENDED,
     RESERVED,
+    WARNED,
     Opening,
     Row,
     charge_lost,
     check_storable,
     encode_line,
 )
-from gateway.accounts.ledger.entry import WARNED as _WARNED
 from gateway.accounts.ledger.journal import SUFFIX, Journal, end_of, read_from, take_dead
 from gateway.accounts.store import usage_tables as tables
 from gateway.accounts.store.database import Database
@@ -92,7 +92,7 @@ class Ledger:
 
     def warn(self, account: str, created: int, body: dict[str, Any]) -> None:
         """Write down that a soft limit was reached, to be told once for each ``account``."""
-        self._write(encode_line(_WARNED, 0, (account, created, json.dumps(body))))
+        self._write(encode_line(WARNED, 0, (account, created, json.dumps(body))))
 
     def drain(self) -> None:
         """Take over all that is in this machine's journals; raises ``StoreUnavailableError``."""

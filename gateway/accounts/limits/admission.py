@@ -108,6 +108,7 @@ class Admissions:
 
     @property
     def ledger(self) -> Ledger:
+        """The books that requests are written down in."""
         return self._ledger
 
     def admit(

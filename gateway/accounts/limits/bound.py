@@ -39,6 +39,7 @@ class TokenBound(NamedTuple):
 
     @property
     def total(self) -> int:
+        """Tokens of prompt and completion together."""
         return self.prompt + self.completion
 
     @property

@@ -85,7 +85,7 @@ def iter_request_shares(holder: Holder, name: str, rates: str | None) -> Iterato
         yield Share(Claim(key, 1, rate.amount, window=rate.seconds), "requests", holder, name, rate)
 
 
-def to_nano(usd: Decimal) -> int:
+def _to_nano(usd: Decimal) -> int:
     """Return dollars as whole nano-dollars."""
     return int(usd * NANO)
 
@@ -100,5 +100,5 @@ def _budget(holder: Holder, name: str, budget: Budget, span: Span, asked: Asked)
     if budget.usd is not None and asked.cost is not None:
         least = None if is_stated else asked.least_cost
         key = f"budget:{holder}:usd:{span.name}:{name}"
-        claim = Claim(key, asked.cost, to_nano(budget.usd), "account", least=least)
+        claim = Claim(key, asked.cost, _to_nano(budget.usd), "account", least=least)
         yield Share(claim, "cost", holder, name, budget=budget, span=span)

@@ -109,7 +109,7 @@ def find_price(provider: ProviderSettings, model: str) -> TokenPrice | None:
     return None
 
 
-def to_pico(usd_per_million: float | Decimal) -> int:
+def _to_pico(usd_per_million: float | Decimal) -> int:
     """Return pico-dollars a token, exact for what is written with up to six decimals."""
     return int((Decimal(str(usd_per_million)) * _PICO_PER_MILLION).to_integral_value())
 
@@ -118,7 +118,7 @@ def to_pico(usd_per_million: float | Decimal) -> int:
 def _configured(price: Price) -> TokenPrice:
     cached = price.input if price.cached_input is None else price.cached_input
     return TokenPrice(
-        to_pico(price.input), to_pico(price.output), to_pico(cached), to_pico(price.input)
+        _to_pico(price.input), _to_pico(price.output), _to_pico(cached), _to_pico(price.input)
     )
 
 
@@ -153,8 +153,8 @@ def _four(row: Sequence[float | None]) -> tuple[int, int, int, int] | None:
     if given is None:
         return None
     return (
-        to_pico(given),
-        to_pico(output or 0),
-        to_pico(given if cached is None else cached),
-        to_pico(given if written is None else written),
+        _to_pico(given),
+        _to_pico(output or 0),
+        _to_pico(given if cached is None else cached),
+        _to_pico(given if written is None else written),
     )

@@ -35,7 +35,7 @@ def prepare_schema(url: str) -> str | None:
     """
     if is_sqlite(url):
         make_file(url)
-    if is_current(url):
+    if _is_current(url):
         return head_revision()
     engine = build_engine(url, is_patient=True)
     try:
@@ -45,7 +45,7 @@ def prepare_schema(url: str) -> str | None:
         engine.dispose()
 
 
-def is_current(url: str) -> bool:
+def _is_current(url: str) -> bool:
     """Tell whether nothing is to be done: the usual start, which locks nothing."""
     engine = build_engine(url)
     try:

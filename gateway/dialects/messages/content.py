@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gateway.serialization import dumps
+from gateway.dialects.tool_arguments import write_arguments
 from gateway.validation.fields import wrong_type, wrong_value
 
 _ATTRIBUTION = "x-anthropic-billing-header"
@@ -170,10 +170,8 @@ def _build_call(block: Block, where: str) -> dict[str, Any]:
     for name in ("id", "name"):
         if not isinstance(block.get(name), str) or not block[name]:
             raise wrong_type(f"{where}.{name}", "a string", block.get(name))
-    arguments = block.get("input")
-    if not isinstance(arguments, dict):
-        raise wrong_type(f"{where}.input", "an object", arguments)
-    function = {"name": block["name"], "arguments": dumps(arguments).decode()}
+    arguments = write_arguments(block.get("input"), f"{where}.input")
+    function = {"name": block["name"], "arguments": arguments}
     return {"id": block["id"], "type": "function", "function": function}
 
 

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.dialects.messages.answer import STOP_REASONS, begin_message, build_usage
+from gateway.dialects.messages.request import DIALECT
 from gateway.serialization import JSONDecodeError, dumps_ascii, loads_strict
 from gateway.sse import encode_comment
 from gateway.types import Chunk, NativeChunk
 
 _PING = b'event: ping\ndata: {"type":"ping"}\n\n'
-_DIALECT = "messages"
 
 
 def encode_note(note: str, has_begun: bool) -> bytes:
@@ -66,7 +66,7 @@ class EventWriter:
 
     def _iter_events(self, batch: list[Chunk]) -> Iterator[bytes]:
         for chunk in batch:
-            if isinstance(chunk, NativeChunk) and chunk.dialect == _DIALECT:
+            if isinstance(chunk, NativeChunk) and chunk.dialect == DIALECT:
                 self._is_native = True
                 yield chunk.raw
                 continue

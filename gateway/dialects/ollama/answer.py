@@ -1,7 +1,7 @@
 """Canonical answers as Ollama's: a line for each piece, and a last one with counts.
 
 Knows the lines of chats and completions (Ollama v0.33 source, recorded). Must not know
-requests. What came in this format already goes on as it came.
+what a request asks for. What came in this format already goes on as it came.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.dialects.ollama.request import started_at
+from gateway.dialects.streaming import iter_encoded
 from gateway.dialects.tool_arguments import read_arguments
 from gateway.errors import GatewayError
 from gateway.serialization import dumps_ascii
-from gateway.types import ChatCompletion, Chunk, NativeChunk
+from gateway.types import ChatCompletion, ChatRequest, Chunk, NativeChunk, NativeCompletion
 
 Saying = dict[str, Any]
 """What a line says: ``content``, and ``thinking`` and ``tool_calls`` where there are any."""
@@ -51,6 +53,25 @@ def encode_error_line(error: GatewayError) -> bytes:
     return encode_line(encode_error(error))
 
 
+def encode_answer(
+    completion: ChatCompletion, request: ChatRequest, dialect: str, part_of: PartOf
+) -> Any:
+    """Return a whole answer to ``request``; for the rest see ``AnswerWriter``."""
+    if isinstance(completion, NativeCompletion) and completion.dialect == dialect:
+        return completion.raw
+    elapsed = time.monotonic_ns() - started_at(request)
+    return build_whole(completion, request["model"], part_of, elapsed)
+
+
+def iter_lines(
+    batches: Iterator[list[Chunk]], request: ChatRequest, dialect: str, part_of: PartOf
+) -> Iterator[bytes]:
+    """Encode a stream that answers ``request``, as ``ChatDialect.iter_frames`` says."""
+    writer = AnswerWriter(request["model"], dialect, part_of, started_at(request))
+    yield from iter_encoded(batches, writer.encode, encode_error_line)
+    yield writer.end()
+
+
 class AnswerWriter:
     """Writes one stream: ``encode`` each batch, then the ``end``.
 
@@ -78,7 +99,7 @@ class AnswerWriter:
             return b""
         return encode_line(
             self._line({"content": ""})
-            | build_end(self._reason, self._usage, time.monotonic_ns() - self._started)
+            | _build_end(self._reason, self._usage, time.monotonic_ns() - self._started)
         )
 
     def _iter_lines(self, batch: list[Chunk]) -> Iterator[bytes]:
@@ -126,7 +147,7 @@ class AnswerWriter:
     def _take_calls(self) -> list[dict[str, Any]]:
         """Return the calls that are complete, and forget them."""
         calls = [
-            build_call(call["id"], call["name"], call["arguments"], index)
+            _build_call(call["id"], call["name"], call["arguments"], index)
             for index, call in self._calls.items()
         ]
         self._calls.clear()
@@ -149,7 +170,7 @@ def build_whole(
     calls = message.get("tool_calls")
     if calls:
         saying["tool_calls"] = [
-            build_call(
+            _build_call(
                 call.get("id") or "", call["function"]["name"], call["function"]["arguments"], index
             )
             for index, call in enumerate(calls)
@@ -159,10 +180,10 @@ def build_whole(
     if logprobs:
         answer["logprobs"] = logprobs
     reason = choice.get("finish_reason") or "stop"
-    return answer | build_end(reason, completion.get("usage") or {}, elapsed)
+    return answer | _build_end(reason, completion.get("usage") or {}, elapsed)
 
 
-def build_end(reason: str, usage: Mapping[str, Any], elapsed: int) -> dict[str, Any]:
+def _build_end(reason: str, usage: Mapping[str, Any], elapsed: int) -> dict[str, Any]:
     """Return what only the last object has: the reason, nanoseconds, and tokens but for 0."""
     counts = {
         "prompt_eval_count": usage.get("prompt_tokens"),
@@ -177,7 +198,7 @@ def build_end(reason: str, usage: Mapping[str, Any], elapsed: int) -> dict[str, 
     }
 
 
-def build_call(call_id: str, name: str, arguments: str, index: int) -> dict[str, Any]:
+def _build_call(call_id: str, name: str, arguments: str, index: int) -> dict[str, Any]:
     """Return a tool call, whose arguments are an object; raises ``UpstreamError``."""
     function = {"index": index, "name": name, "arguments": read_arguments(name, arguments)}
     return {"id": call_id, "function": function} if call_id else {"function": function}

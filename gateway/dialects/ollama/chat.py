@@ -6,24 +6,21 @@ messages the request is for loading the model: see ``gateway.api.ollama``.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.dialects.envelope import parse_object
 from gateway.dialects.ollama.answer import (
-    AnswerWriter,
-    build_whole,
+    encode_answer,
     encode_error,
-    encode_error_line,
     encode_line,
+    iter_lines,
     message_of,
 )
 from gateway.dialects.ollama.fields import build_parameters, read_list, read_name
 from gateway.dialects.ollama.messages import build_messages
-from gateway.dialects.ollama.request import OllamaRequest, started_at
-from gateway.dialects.streaming import iter_encoded
-from gateway.types import ChatCompletion, ChatRequest, Chunk, NativeCompletion
+from gateway.dialects.ollama.request import OllamaRequest
+from gateway.types import ChatCompletion, ChatRequest, Chunk
 from gateway.validation.tools import check_tools
 
 __all__ = [
@@ -59,17 +56,12 @@ def parse_request(body: bytes, headers: Mapping[str, str]) -> OllamaRequest:
 
 def encode_completion(completion: ChatCompletion, request: ChatRequest) -> Any:
     """See ``ChatDialect.encode_completion``."""
-    if isinstance(completion, NativeCompletion) and completion.dialect == DIALECT:
-        return completion.raw
-    elapsed = time.monotonic_ns() - started_at(request)
-    return build_whole(completion, request["model"], message_of, elapsed)
+    return encode_answer(completion, request, DIALECT, message_of)
 
 
 def iter_frames(batches: Iterator[list[Chunk]], request: ChatRequest) -> Iterator[bytes]:
     """See ``ChatDialect.iter_frames``."""
-    writer = AnswerWriter(request["model"], DIALECT, message_of, started_at(request))
-    yield from iter_encoded(batches, writer.encode, encode_error_line)
-    yield writer.end()
+    return iter_lines(batches, request, DIALECT, message_of)
 
 
 def encode_note(note: str, has_begun: bool) -> bytes:

@@ -6,17 +6,15 @@ a prompt the request is for loading the model: see ``gateway.api.ollama``.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.dialects.envelope import parse_object
 from gateway.dialects.ollama.answer import (
-    AnswerWriter,
-    build_whole,
+    encode_answer,
     encode_error,
-    encode_error_line,
     encode_line,
+    iter_lines,
     response_of,
 )
 from gateway.dialects.ollama.fields import (
@@ -26,9 +24,8 @@ from gateway.dialects.ollama.fields import (
     read_name,
     read_text,
 )
-from gateway.dialects.ollama.request import OllamaRequest, started_at
-from gateway.dialects.streaming import iter_encoded
-from gateway.types import ChatCompletion, ChatRequest, Chunk, NativeCompletion
+from gateway.dialects.ollama.request import OllamaRequest
+from gateway.types import ChatCompletion, ChatRequest, Chunk
 
 __all__ = [
     "CONTENT_TYPE",
@@ -60,17 +57,12 @@ def parse_request(body: bytes, headers: Mapping[str, str]) -> OllamaRequest:
 
 def encode_completion(completion: ChatCompletion, request: ChatRequest) -> Any:
     """See ``ChatDialect.encode_completion``."""
-    if isinstance(completion, NativeCompletion) and completion.dialect == DIALECT:
-        return completion.raw
-    elapsed = time.monotonic_ns() - started_at(request)
-    return build_whole(completion, request["model"], response_of, elapsed)
+    return encode_answer(completion, request, DIALECT, response_of)
 
 
 def iter_frames(batches: Iterator[list[Chunk]], request: ChatRequest) -> Iterator[bytes]:
     """See ``ChatDialect.iter_frames``."""
-    writer = AnswerWriter(request["model"], DIALECT, response_of, started_at(request))
-    yield from iter_encoded(batches, writer.encode, encode_error_line)
-    yield writer.end()
+    return iter_lines(batches, request, DIALECT, response_of)
 
 
 def encode_note(note: str, has_begun: bool) -> bytes:

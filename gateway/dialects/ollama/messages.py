@@ -16,7 +16,7 @@ from gateway.dialects.ollama.fields import (
     read_object,
     read_text,
 )
-from gateway.serialization import dumps
+from gateway.dialects.tool_arguments import write_arguments
 from gateway.validation.fields import wrong_type, wrong_value
 
 _ROLES = ("system", "user", "assistant", "tool", "developer")
@@ -74,17 +74,16 @@ def _build_calls(message: dict[str, Any], where: str, index: int) -> list[dict[s
         if not isinstance(call, dict):
             raise wrong_type(here, "an object", call)
         function = read_object(call, "function")
-        arguments = function.get("arguments") or {}
-        if not isinstance(arguments, dict):
-            raise wrong_type(f"{here}.function.arguments", "an object", arguments)
+        given = function.get("arguments") or {}
+        arguments = write_arguments(given, f"{here}.function.arguments")
         if not isinstance(function.get("name"), str):
             raise wrong_type(f"{here}.function.name", "a string", function.get("name"))
-        given = call.get("id")
+        call_id = call.get("id")
         calls.append(
             {
-                "id": given if isinstance(given, str) and given else f"call_{index}_{place}",
+                "id": call_id if isinstance(call_id, str) and call_id else f"call_{index}_{place}",
                 "type": "function",
-                "function": {"name": function["name"], "arguments": dumps(arguments).decode()},
+                "function": {"name": function["name"], "arguments": arguments},
             }
         )
     return calls

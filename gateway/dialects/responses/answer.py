@@ -67,7 +67,7 @@ class ResponseBuilder:
         """Return the response at its end; ``usage`` is the canonical one."""
         reason = _INCOMPLETE.get(finish_reason)
         response = self._build("incomplete" if reason else "completed", output)
-        response["usage"] = build_usage(usage)
+        response["usage"] = _build_usage(usage)
         if reason:
             response["incomplete_details"] = {"reason": reason}
         else:
@@ -111,7 +111,7 @@ class ResponseBuilder:
         }
 
 
-def build_usage(usage: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _build_usage(usage: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return canonical usage as the Responses API tells it; None where nothing was told."""
     if not usage:
         return None

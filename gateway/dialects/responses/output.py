@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from gateway.dialects.responses.answer import new_id
 from gateway.dialects.responses.reasoning import new_item_id
@@ -17,21 +17,8 @@ Event = dict[str, Any]
 Status = str
 
 
-class OutputItem(Protocol):
+class OutputItem(ABC):
     """One item of an answer."""
-
-    def open(self) -> Iterator[Event]:
-        """Yield what says that it begins."""
-
-    def close(self, status: Status) -> Iterator[Event]:
-        """Yield what says that it is complete, or ``incomplete``; once."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as it is now."""
-
-
-class _Item(ABC):
-    """What all items have in common."""
 
     def __init__(self, item_id: str, output_index: int) -> None:
         self.id = item_id
@@ -39,6 +26,7 @@ class _Item(ABC):
         self.status = "in_progress"
 
     def open(self) -> Iterator[Event]:
+        """Yield what says that it begins."""
         yield {
             "type": "response.output_item.added",
             "output_index": self.output_index,
@@ -46,7 +34,12 @@ class _Item(ABC):
         }
 
     @abstractmethod
-    def to_dict(self) -> dict[str, Any]: ...
+    def close(self, status: Status) -> Iterator[Event]:
+        """Yield what says that it is complete, or ``incomplete``; once."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as it is now."""
 
     def _event(self, kind: str, **fields: Any) -> Event:
         place = {"item_id": self.id, "output_index": self.output_index}
@@ -60,7 +53,7 @@ class _Item(ABC):
         }
 
 
-class MessageItem(_Item):
+class MessageItem(OutputItem):
     """What the model says: parts of text, and of refusals."""
 
     def __init__(self, output_index: int) -> None:
@@ -135,7 +128,7 @@ class MessageItem(_Item):
         return self._event(kind, content_index=len(self._parts) - 1, **fields)
 
 
-class ReasoningItem(_Item):
+class ReasoningItem(OutputItem):
     """What the model tells of its reasoning, as one summary, and what it wants to see again."""
 
     def __init__(self, output_index: int) -> None:
@@ -168,7 +161,7 @@ class ReasoningItem(_Item):
         return item
 
 
-class CallItem(_Item):
+class CallItem(OutputItem):
     """A call of a function, or of a custom tool; ``call_id`` is what its result refers to."""
 
     def __init__(self, output_index: int, call_id: str, name: str, *, is_custom: bool) -> None:

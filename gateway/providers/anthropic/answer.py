@@ -6,16 +6,15 @@ Knows the canonical chunk, stop reasons and usage. Must not know streams.
 from __future__ import annotations
 
 import logging
-import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from gateway.config.settings import Target
+from gateway.providers.answer import AnswerHead, begin_answer, build_usage, read_count
 from gateway.providers.anthropic.tools import ToolPlan
-from gateway.types import Chunk, ChunkChoice, Usage
+from gateway.types import Usage
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +34,9 @@ _COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_toke
 
 @dataclass(frozen=True)
 class Answer:
-    """What all chunks of an answer share. ``created`` is in Unix seconds."""
+    """What reading an answer has to know of the question."""
 
-    id: str
-    created: int
+    head: AnswerHead
     target: Target
     plan: ToolPlan
 
@@ -48,20 +46,9 @@ class Answer:
         return f"The provider `{self.target.provider.name}`"
 
 
-def begin_answer(target: Target, plan: ToolPlan) -> Answer:
+def build_answer(target: Target, plan: ToolPlan) -> Answer:
     """Return what is known when a request is sent, with a new id."""
-    return Answer(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), target, plan)
-
-
-def build_chunk(answer: Answer, choices: list[ChunkChoice]) -> Chunk:
-    """Return a chunk of this answer."""
-    return {
-        "id": answer.id,
-        "object": "chat.completion.chunk",
-        "created": answer.created,
-        "model": answer.target.requested_model,
-        "choices": choices,
-    }
+    return Answer(begin_answer(target), target, plan)
 
 
 def build_end(stop_reason: Any, answer: Answer, *, was_called: bool) -> dict[str, Any]:
@@ -90,31 +77,21 @@ def read_refusal(container: Mapping[str, Any]) -> str | None:
     return explanation if isinstance(explanation, str) and explanation else None
 
 
-def build_usage(counts: Mapping[str, Any]) -> Usage:
+def read_usage(counts: Mapping[str, Any]) -> Usage:
     """Return Anthropic's counts, in tokens, as OpenAI's: the prompt's include the cache's."""
-    uncached, written, cached = (_read_count(counts, name) for name in _COUNTS)
-    prompt_tokens = uncached + written + cached
-    completion_tokens = _read_count(counts, "output_tokens")
-    usage: dict[str, Any] = {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
-    }
+    uncached, written, cached = (read_count(counts, name) for name in _COUNTS)
     details = counts.get("output_tokens_details")
-    if isinstance(details, dict) and "thinking_tokens" in details:
-        thought = _read_count(details, "thinking_tokens")
-        usage["completion_tokens_details"] = {"reasoning_tokens": thought}
-    built: Any = usage
-    return built  # type: ignore[no-any-return]
+    tells_thought = isinstance(details, dict) and "thinking_tokens" in details
+    return build_usage(
+        uncached + written + cached,
+        read_count(counts, "output_tokens"),
+        cached=cached,
+        cache_write=written,
+        reasoning=read_count(details, "thinking_tokens") if tells_thought else None,
+    )
 
 
 @lru_cache(maxsize=64)
 def _log_unknown_reason(reason: str) -> None:
     """Log a reason not known here, once."""
     logger.warning("Anthropic ended an answer for an unknown reason, taken as stop: %r", reason)
-
-
-def _read_count(counts: Mapping[str, Any], name: str) -> int:
-    count = counts.get(name)
-    return count if isinstance(count, int) and count > 0 else 0

@@ -1,32 +1,22 @@
 """Parts of a message's content as Anthropic's blocks.
 
-Knows texts, images and documents on both sides, data URIs (RFC 2397) and base64's variants.
+Knows texts, images and documents on both sides, and data URIs (RFC 2397) that are not base64.
 Must not know roles. Nothing is fetched here: links go on as links.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
+from gateway.providers.data_uri import File, decode_base64
 from gateway.validation.fields import listed, unsupported_value, wrong_type, wrong_value
 
 Block = dict[str, Any]
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 PDF = "application/pdf"
-
-_TO_STANDARD_ALPHABET = str.maketrans("-_", "+/", " \t\r\n")
-
-
-class DataURI(NamedTuple):
-    """A ``data:`` URI's type in small letters, and its content."""
-
-    media_type: str
-    content: bytes
 
 
 def build_blocks(content: Any, param: str, dropped: dict[str, None]) -> list[Block]:
@@ -82,7 +72,7 @@ def _build_image(url: str, param: str) -> Block:
     media_type = media_type or _recognise(found.content)
     if media_type not in IMAGE_TYPES:
         raise unsupported_value(param, f"`{param}` must be of type {listed(IMAGE_TYPES)}.")
-    return {"type": "image", "source": _build_base64(media_type, found.content)}
+    return {"type": "image", "source": _build_base64(File(media_type, found.content))}
 
 
 def _build_document(file: Mapping[str, Any], param: str) -> Block:
@@ -109,7 +99,7 @@ def _build_source(data: str, param: str) -> Block:
     if data.lstrip()[:5].lower() == "data:":
         found = _parse_data_uri(data, param)
     else:
-        found = DataURI(PDF, _decode_base64(data, param))
+        found = File(PDF, decode_base64(data, param))
     if found.media_type.startswith("text/"):
         text = found.content.decode("utf-8", "replace")
         return {"type": "text", "media_type": "text/plain", "data": text}
@@ -117,39 +107,26 @@ def _build_source(data: str, param: str) -> Block:
         raise unsupported_value(
             param, f"`{param}` must be a PDF or plain text: the model can read no other files."
         )
-    return _build_base64(PDF, found.content)
+    return _build_base64(File(PDF, found.content))
 
 
-def _build_base64(media_type: str, content: bytes) -> Block:
-    data = base64.b64encode(content).decode("ascii")
-    return {"type": "base64", "media_type": media_type, "data": data}
+def _build_base64(file: File) -> Block:
+    return {"type": "base64", "media_type": file.media_type, "data": file.to_base64()}
 
 
 def _is_link(url: str) -> bool:
     return url.lstrip()[:8].lower().startswith(("http://", "https://"))
 
 
-def _parse_data_uri(uri: str, param: str) -> DataURI:
+def _parse_data_uri(uri: str, param: str) -> File:
     scheme, _, rest = uri.strip().partition(":")
     header, comma, data = rest.partition(",")
     if scheme.lower() != "data" or not comma:
         raise wrong_value(param, f"`{param}` must be a link or a `data:…;base64,…` URI.")
     media_type, *parameters = (text.strip().lower() for text in header.split(";"))
     if "base64" in parameters:
-        return DataURI(media_type, _decode_base64(unquote(data), param))
-    return DataURI(media_type, unquote_to_bytes(data))
-
-
-def _decode_base64(data: str, param: str) -> bytes:
-    """Return the content of base64 of any variant, with or without padding."""
-    text = data.translate(_TO_STANDARD_ALPHABET).rstrip("=")
-    try:
-        content = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise wrong_value(param, f"`{param}` must hold valid base64.") from None
-    if not content:
-        raise wrong_value(param, f"`{param}` must not be empty.")
-    return content
+        return File(media_type, decode_base64(unquote(data), param))
+    return File(media_type, unquote_to_bytes(data))
 
 
 def _recognise(content: bytes) -> str:

@@ -24,11 +24,9 @@ from gateway.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
+from gateway.providers.error_message import shorten
 from gateway.providers.retry_after import parse_retry_after
 from gateway.serialization import loads_lenient
-
-MAX_MESSAGE_LENGTH = 2000
-"""Longest message passed on, in characters; what is longer ends with an ellipsis."""
 
 STATUSES = {
     "invalid_request_error": 400,
@@ -180,11 +178,8 @@ def _read_error(value: Any) -> ErrorBody | None:
 
 def _presentable(error: ErrorBody | None, target: Target) -> str:
     """Return a message with the client's name of the model, and not too long."""
-    message = error.message.strip() if error is not None else ""
-    message = message.replace(target.model, target.requested_model)
-    if len(message) <= MAX_MESSAGE_LENGTH:
-        return message
-    return message[: MAX_MESSAGE_LENGTH - 1] + "…"
+    message = error.message if error is not None else ""
+    return shorten(message.replace(target.model, target.requested_model))
 
 
 def _parse_reset(headers: Mapping[str, str], now: float) -> float | None:

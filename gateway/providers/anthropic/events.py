@@ -9,13 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.errors import UpstreamError
-from gateway.providers.anthropic.answer import (
-    Answer,
-    build_chunk,
-    build_end,
-    build_usage,
-    read_refusal,
-)
+from gateway.providers.anthropic.answer import Answer, build_end, read_refusal, read_usage
 from gateway.providers.anthropic.blocks import (
     Block,
     build_arguments,
@@ -27,7 +21,7 @@ from gateway.providers.anthropic.blocks import (
 from gateway.providers.anthropic.errors import build_stream_error
 from gateway.providers.anthropic.thinking import THINKING, sign_blocks
 from gateway.serialization import loads_lenient
-from gateway.types import Chunk, ChunkChoice
+from gateway.types import Chunk
 
 _PIECES = {
     "thinking_delta": "thinking",
@@ -43,6 +37,7 @@ class MessageReader:
     def __init__(self, answer: Answer, index: int) -> None:
         self.is_done = False
         self._answer = answer
+        self._head = answer.head
         self._index = index
         self._has_begun = False
         self._blocks: dict[int, Block] = {}
@@ -81,10 +76,10 @@ class MessageReader:
                 self._pieces[place].append(text)
                 return [
                     {
-                        "id": self._answer.id,
+                        "id": self._head.id,
                         "object": "chat.completion.chunk",
-                        "created": self._answer.created,
-                        "model": self._answer.target.requested_model,
+                        "created": self._head.created,
+                        "model": self._head.model,
                         "choices": [
                             {
                                 "index": self._index,
@@ -205,17 +200,15 @@ class MessageReader:
             last["content_blocks"] = build_content_blocks(blocks, model)
         end = build_end(stop_reason, self._answer, was_called=bool(self._call_indexes))
         choice: Any = {"index": self._index, "delta": last, **end}
-        usage = build_chunk(self._answer, [])
-        usage["usage"] = build_usage(self._counts)
-        return [*begun, build_chunk(self._answer, [choice]), usage]
+        usage = self._head.build_usage_chunk(read_usage(self._counts))
+        return [*begun, self._head.wrap([choice]), usage]
 
     def _is_json(self, block: Block) -> bool:
         json_tool = self._answer.plan.json_tool
         return json_tool is not None and block.get("name") == json_tool
 
     def _chunk(self, delta: dict[str, Any]) -> Chunk:
-        choice: ChunkChoice = {"index": self._index, "delta": delta, "finish_reason": None}
-        return build_chunk(self._answer, [choice])
+        return self._head.build_chunk(self._index, delta)
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -62,11 +62,6 @@ def find_model(models: Sequence[ModelInfo], name: str) -> ModelInfo | None:
     if _without_date(name) == name or name.endswith("-latest"):
         return max(alike, key=lambda model: model.created, default=None)
     return next((model for model in alike if model.id == _without_date(name)), None)
-
-
-def is_among(names: Collection[str], name: str) -> bool:
-    """Tell whether ``name`` is one of ``names``, as ``find_model`` finds it."""
-    return find_model([ModelInfo(each) for each in names], name) is not None
 
 
 def _without_date(name: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gateway.config.settings import Target
 from gateway.errors import UpstreamError
-from gateway.providers.anthropic.answer import Answer, begin_answer
+from gateway.providers.anthropic.answer import Answer, build_answer
 from gateway.providers.anthropic.request import PATH, build_request
 from gateway.providers.anthropic.stream import DIALECT, iter_native_chunks
 from gateway.providers.anthropic.tools import ToolPlan
@@ -47,7 +47,7 @@ def build_native_chat(request: NativeRequest, target: Target) -> AnthropicNative
     """Build the call; what is wrong with the body is for Anthropic to judge."""
     return AnthropicNativeChat(
         (_build_native(request, target, PATH),),
-        begin_answer(target, ToolPlan()),
+        build_answer(target, ToolPlan()),
         streamed=request.native.get("stream") is True,
     )
 

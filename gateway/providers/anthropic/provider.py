@@ -5,7 +5,7 @@ Knows which module translates what. Must not translate anything itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from gateway.config.settings import Target
 from gateway.errors import GatewayError, InvalidRequestError
@@ -14,7 +14,6 @@ from gateway.providers.anthropic.errors import parse_error
 from gateway.providers.anthropic.models import (
     build_model_list,
     find_model,
-    is_among,
     parse_model_list,
 )
 from gateway.providers.anthropic.native import (
@@ -88,10 +87,6 @@ class Anthropic(ProviderDefaults):
     def find_model(self, models: Sequence[ModelInfo], name: str) -> ModelInfo | None:
         """Return the model Anthropic would take for ``name``, which may lack its date."""
         return find_model(models, name)
-
-    def is_among(self, names: Collection[str], model: str) -> bool:
-        """Tell whether ``model`` is one of ``names``, with or without its date."""
-        return is_among(names, model)
 
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, target: Target

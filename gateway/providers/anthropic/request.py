@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.config.settings import Target
-from gateway.errors import InvalidRequestError, RequestTooLargeError
-from gateway.providers.anthropic.answer import begin_answer
+from gateway.providers.anthropic.answer import build_answer
 from gateway.providers.anthropic.chat import AnthropicChat
 from gateway.providers.anthropic.content import Block
 from gateway.providers.anthropic.earlier_thinking import agree
@@ -28,14 +27,12 @@ from gateway.providers.anthropic.reasoning import Reasoning, build_reasoning
 from gateway.providers.anthropic.response_format import Format, build_format
 from gateway.providers.anthropic.sampling import build_sampling, build_stop, choose_max_tokens
 from gateway.providers.anthropic.tools import build_tool_plan, is_own_tool
-from gateway.serialization import dumps
+from gateway.providers.request_body import check_choices, dump_body
 from gateway.types import ChatRequest, UpstreamRequest
 from gateway.validation import check_chat_request
 from gateway.validation.fields import unsupported_value
 
 PATH = "/v1/messages"
-MAX_BYTES_OF_ALL_CHOICES = 64 * 1024 * 1024
-"""Anthropic gives one choice a request, so ``n`` multiplies what has to be sent."""
 
 
 def build_chat(request: ChatRequest, target: Target) -> AnthropicChat:
@@ -75,7 +72,7 @@ def build_chat(request: ChatRequest, target: Target) -> AnthropicChat:
             *plan.dropped,
             *answer_format.dropped,
         ],
-        answer=begin_answer(target, plan),
+        answer=build_answer(target, plan),
         streamed=streamed,
     )
 
@@ -127,13 +124,7 @@ def build_request(
     body: Mapping[str, Any], headers: Mapping[str, str], path: str = PATH
 ) -> UpstreamRequest:
     """Return a request with this body; raises ``InvalidRequestError`` if it is too deep."""
-    try:
-        return UpstreamRequest("POST", path, dumps(body), headers)
-    except TypeError:
-        raise InvalidRequestError(
-            "A schema or the arguments of a tool call are nested too deeply.",
-            code="invalid_value",
-        ) from None
+    return UpstreamRequest("POST", path, dump_body(body), headers)
 
 
 def _add_instruction(system: str | list[Block] | None, instruction: str | None) -> Any:
@@ -158,10 +149,5 @@ def _build_requests(
 ) -> tuple[UpstreamRequest, ...]:
     """Return one request a choice, all alike."""
     request = build_request(body, headers)
-    if n * len(request.body or b"") > MAX_BYTES_OF_ALL_CHOICES and n > 1:
-        raise RequestTooLargeError(
-            f"{n} choices of this request are over {MAX_BYTES_OF_ALL_CHOICES} bytes: "
-            "ask for fewer.",
-            param="n",
-        )
+    check_choices(request.body or b"", n)
     return (request,) * n

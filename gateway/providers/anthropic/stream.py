@@ -33,7 +33,7 @@ def iter_chunks(pieces: Iterator[bytes], answer: Answer, index: int) -> Iterator
         batch: list[Chunk] = []
         try:
             for raw in events:
-                batch += read_event(raw, reader)
+                batch += _read_event(raw, reader)
                 if reader.is_done:
                     break
         except GatewayError:
@@ -53,7 +53,7 @@ def iter_native_chunks(pieces: Iterator[bytes], answer: Answer) -> Iterator[list
         batch: list[Any] = []
         try:
             for raw in events:
-                chunks = read_event(raw, reader)
+                chunks = _read_event(raw, reader)
                 batch += _with_bytes(chunks, raw)
                 if reader.is_done:
                     break
@@ -66,7 +66,7 @@ def iter_native_chunks(pieces: Iterator[bytes], answer: Answer) -> Iterator[list
     raise UpstreamError(f"{answer.provider} broke off its answer before the end.")
 
 
-def read_event(raw: bytes, reader: MessageReader) -> list[Chunk]:
+def _read_event(raw: bytes, reader: MessageReader) -> list[Chunk]:
     """Return the chunks of one raw event; raises ``GatewayError`` for an error in its place."""
     if raw[:_HEAD_LENGTH] == _DELTA_HEAD:
         try:

@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.providers.anthropic.families import Family
 from gateway.providers.anthropic.schema import MAX_OPTIONAL, MAX_UNIONS, fit_schema
+from gateway.providers.tool_forms import read_function
 from gateway.types import ChatRequest
 from gateway.validation.fields import unsupported_value, wrong_value
 
@@ -60,7 +61,9 @@ def build_tool_plan(request: ChatRequest, own_tools: list[Tool], family: Family)
         choice = _read_function_call(request.get("function_call"))
     else:
         given = [each for each in enumerate(request.get("tools") or ()) if not is_own_tool(each[1])]
-        definitions = [(f"tools[{i}].function", t, _read_tool(t, f"tools[{i}]")) for i, t in given]
+        definitions = [
+            (f"tools[{i}].function", tool, read_function(tool, f"tools[{i}]")) for i, tool in given
+        ]
         choice, definitions = _read_choice(request.get("tool_choice"), definitions)
     tools = [_build_tool(*definition) for definition in definitions]
     strict = [t[2].get("strict") is True for t in definitions]
@@ -79,15 +82,6 @@ def build_tool_plan(request: ChatRequest, own_tools: list[Tool], family: Family)
             param, f"This model can't be made to call a tool: `{param}` must be auto or none."
         )
     return plan
-
-
-def _read_tool(tool: Tool, param: str) -> Tool:
-    if tool["type"] != "function":
-        raise unsupported_value(
-            f"{param}.type", f'`{param}.type` must be "function": this model has no custom tools.'
-        )
-    function: Tool = tool["function"]
-    return function
 
 
 def _build_tool(param: str, tool: Tool, function: Tool) -> Tool:

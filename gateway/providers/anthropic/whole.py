@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import UpstreamError
-from gateway.providers.anthropic.answer import Answer, build_end, build_usage, read_refusal
+from gateway.providers.anthropic.answer import Answer, build_end, read_refusal, read_usage
 from gateway.providers.anthropic.blocks import (
     Block,
     build_call,
@@ -35,14 +35,8 @@ def parse_message(body: bytes, answer: Answer) -> ChatCompletion:
         raise UpstreamError(f"{answer.provider} sent an answer that is not a message.")
     choice = _build_choice(message, blocks, answer)
     counts = message.get("usage")
-    return {
-        "id": answer.id,
-        "object": "chat.completion",
-        "created": answer.created,
-        "model": answer.target.requested_model,
-        "choices": [choice],
-        "usage": build_usage(counts if isinstance(counts, dict) else {}),
-    }
+    usage = read_usage(counts if isinstance(counts, dict) else {})
+    return answer.head.wrap_whole([choice], usage)
 
 
 def _build_choice(message: dict[str, Any], blocks: list[Block], answer: Answer) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.errors import UpstreamError
+from gateway.providers.answer import require_text
 from gateway.providers.bedrock.answer import Answer
 from gateway.providers.bedrock.thinking_blocks import build_redacted_thinking, build_thinking
 
@@ -80,7 +81,7 @@ class Blocks:
     def _extend(self, block: int, delta: dict[str, Any]) -> dict[str, Any] | None:
         text = delta.get("text")
         if text:
-            return {"content": _require_text(text)}
+            return {"content": require_text(text)}
         use = delta.get("toolUse")
         if isinstance(use, dict):
             return self._extend_call(block, use.get("input"))
@@ -98,17 +99,17 @@ class Blocks:
         if call is None:
             raise UpstreamError("The provider sent arguments of a tool call that did not begin.")
         call.has_input = True
-        return _build_input(call, _require_text(text))
+        return _build_input(call, require_text(text))
 
     def _extend_reasoning(self, block: int, delta: dict[str, Any]) -> dict[str, Any] | None:
         reasoning = self._open_reasoning.setdefault(block, _Reasoning())
         if delta.get("signature"):
-            reasoning.signature += _require_text(delta["signature"])
+            reasoning.signature += require_text(delta["signature"])
         if delta.get("redactedContent"):
-            reasoning.redacted.append(_require_text(delta["redactedContent"]))
+            reasoning.redacted.append(require_text(delta["redactedContent"]))
         if not delta.get("text"):
             return None
-        reasoning.texts.append(_require_text(delta["text"]))
+        reasoning.texts.append(require_text(delta["text"]))
         return {"reasoning_content": reasoning.texts[-1]}
 
     def _end(self, block: int) -> dict[str, Any] | None:
@@ -134,9 +135,3 @@ def _build_input(call: _Call, text: str) -> dict[str, Any]:
     if call.index is None:
         return {"content": text}
     return {"tool_calls": [{"index": call.index, "function": {"arguments": text}}]}
-
-
-def _require_text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise UpstreamError("The provider sent a message whose text is not a string.")
-    return value

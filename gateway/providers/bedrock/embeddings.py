@@ -6,16 +6,17 @@ know how vectors are encoded for the client: they are lists of numbers here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.config.settings import Target
-from gateway.errors import InvalidRequestError, UpstreamError
+from gateway.errors import InvalidRequestError
 from gateway.providers.answer import read_count
 from gateway.providers.bedrock.request import build_model_path
-from gateway.serialization import dumps, loads_lenient
+from gateway.providers.embeddings import build_list, not_embeddings, read_texts
+from gateway.providers.request_body import dump_body
+from gateway.serialization import loads_lenient
 from gateway.types import EmbeddingsAnswer, EmbeddingsRequest, UpstreamRequest
 from gateway.validation import check_embeddings_request
 from gateway.validation.fields import unsupported_parameter, unsupported_value
@@ -49,31 +50,19 @@ class BedrockEmbeddings:
 
     def parse_responses(self, answers: Sequence[EmbeddingsAnswer]) -> dict[str, Any]:
         """Translate the answers, in order; raises ``UpstreamError`` where one is none."""
-        vectors: list[list[float]] = []
+        vectors: list[Any] = []
         tokens = 0
         for answer in answers:
             found, told = _parse(answer.body)
             vectors += found
             tokens += _read_header(answer.headers) or told
-        if len(vectors) != self.inputs:
-            raise UpstreamError(
-                f"The provider sent {len(vectors)} embeddings for {self.inputs} inputs."
-            )
-        return {
-            "object": "list",
-            "data": [
-                {"object": "embedding", "index": index, "embedding": vector}
-                for index, vector in enumerate(vectors)
-            ],
-            "model": self.model,
-            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-        }
+        return build_list(vectors, inputs=self.inputs, model=self.model, tokens=tokens)
 
 
 def build_embeddings(request: EmbeddingsRequest, target: Target) -> BedrockEmbeddings:
     """Translate a request; raises ``InvalidRequestError`` with ``param``."""
     check_embeddings_request(request)
-    texts = _read_texts(request["input"])
+    texts = read_texts(request["input"])
     builder, at_once = _find_builder(target.model)
     limit = MAX_COHERE_TEXTS if at_once > 1 else MAX_REQUESTS
     if len(texts) > limit:
@@ -84,14 +73,11 @@ def build_embeddings(request: EmbeddingsRequest, target: Target) -> BedrockEmbed
         )
     more = {name: value for name, value in request.items() if name not in _STRUCTURED}
     path = f"{build_model_path(target)}/invoke"
-    requests = [
-        UpstreamRequest(
-            "POST",
-            path,
-            dumps({**builder(texts[start : start + at_once], request.get("dimensions")), **more}),
-        )
+    bodies = (
+        builder(texts[start : start + at_once], request.get("dimensions"))
         for start in range(0, len(texts), at_once)
-    ]
+    )
+    requests = [UpstreamRequest("POST", path, dump_body({**body, **more})) for body in bodies]
     return BedrockEmbeddings(requests, target.requested_model, len(texts))
 
 
@@ -137,24 +123,15 @@ def _build_nova(texts: list[str], dimensions: int | None) -> dict[str, Any]:
     return {"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": params}
 
 
-def _read_texts(value: str | list[Any]) -> list[str]:
-    texts = [value] if isinstance(value, str) else value
-    if not all(isinstance(text, str) for text in texts):
-        raise unsupported_value(
-            "input", "`input` must be text: token ids differ from model to model."
-        )
-    return texts
-
-
-def _parse(body: bytes) -> tuple[list[list[float]], int]:
+def _parse(body: bytes) -> tuple[list[Any], int]:
     try:
         value = loads_lenient(body)
     except ValueError:
         value = None
     value = value if isinstance(value, dict) else {}
     vectors = _find_vectors(value)
-    if not isinstance(vectors, list) or not all(map(_is_vector, vectors)):
-        raise UpstreamError("The provider sent something that is not a list of embeddings.")
+    if not isinstance(vectors, list):
+        raise not_embeddings()
     return vectors, read_count(value, "inputTextTokenCount")
 
 
@@ -172,11 +149,3 @@ def _find_vectors(value: dict[str, Any]) -> Any:
 
 def _is_nova(entry: Any) -> bool:
     return isinstance(entry, dict) and "embedding" in entry
-
-
-def _is_vector(values: Any) -> bool:
-    """Tell whether this is a list of finite numbers, as fast as a long one asks for."""
-    try:
-        return isinstance(values, list) and math.isfinite(math.fsum(values))
-    except (TypeError, ValueError, OverflowError):
-        return False

@@ -16,8 +16,9 @@ from gateway.errors import (
     RateLimitError,
     ServiceUnavailableError,
 )
+from gateway.providers.error_message import shorten
 from gateway.providers.retry_after import parse_retry_after
-from gateway.providers.status_errors import build_model_not_found, build_status_error, shorten
+from gateway.providers.status_errors import build_model_not_found, build_status_error
 from gateway.serialization import loads_lenient
 
 STATUS_OF = {

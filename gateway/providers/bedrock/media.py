@@ -7,10 +7,9 @@ base64 in JSON. Must not fetch anything.
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from typing import Any
 
-from gateway.providers.data_uri import decode_base64, parse_data_uri
+from gateway.providers.data_uri import File, decode_base64, parse_data_uri
 from gateway.validation.fields import unsupported_value, wrong_value
 
 Block = dict[str, Any]
@@ -46,8 +45,8 @@ def build_media(part: dict[str, Any], param: str, number: int) -> Block:
         return _build_image(part["image_url"]["url"], f"{param}.image_url.url")
     if part["type"] == "input_audio":
         audio = part["input_audio"]
-        content = decode_base64(audio["data"], f"{param}.input_audio.data")
-        return {"audio": {"format": audio["format"], "source": _build_source(content)}}
+        file = File("", decode_base64(audio["data"], f"{param}.input_audio.data"))
+        return {"audio": {"format": audio["format"], "source": _build_source(file)}}
     return _build_document(part["file"], f"{param}.file", number)
 
 
@@ -58,7 +57,7 @@ def _build_image(url: str, param: str) -> Block:
         raise unsupported_value(
             param, f"`{param}` must be a PNG, JPEG, GIF or WebP image: `data:image/png;base64,…`."
         )
-    return {"image": {"format": kind, "source": _build_source(image.content)}}
+    return {"image": {"format": kind, "source": _build_source(image)}}
 
 
 def _build_document(file: dict[str, Any], param: str, number: int) -> Block:
@@ -75,11 +74,11 @@ def _build_document(file: dict[str, Any], param: str, number: int) -> Block:
             f"`{param}.file_data` must be of one of the types {', '.join(_DOCUMENTS)}.",
         )
     name = _build_name(file.get("filename"), number)
-    return {"document": {"format": kind, "name": name, "source": _build_source(document.content)}}
+    return {"document": {"format": kind, "name": name, "source": _build_source(document)}}
 
 
-def _build_source(content: bytes) -> dict[str, Any]:
-    return {"bytes": b64encode(content).decode("ascii")}
+def _build_source(file: File) -> dict[str, Any]:
+    return {"bytes": file.to_base64()}
 
 
 def _build_name(filename: Any, number: int) -> str:

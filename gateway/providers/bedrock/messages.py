@@ -13,6 +13,7 @@ from typing import Any
 from gateway.providers.bedrock.media import Block, build_media
 from gateway.providers.bedrock.thinking_blocks import build_reasoning_content
 from gateway.providers.tool_arguments import parse_arguments
+from gateway.providers.tool_forms import older_form
 from gateway.validation.fields import unsupported_value, wrong_value
 
 Message = dict[str, Any]
@@ -44,7 +45,7 @@ def build_messages(messages: list[Message]) -> tuple[list[Block], list[Message]]
         elif role == "assistant":
             _append(built, "assistant", _build_assistant(message, param))
         else:
-            raise _older_form(f"{param}.role")
+            raise older_form(f"{param}.role")
     if not built:
         raise wrong_value("messages", "`messages` must hold a message besides system messages.")
     return system, built
@@ -102,13 +103,13 @@ def _build_assistant(message: Message, param: str) -> list[Block]:
             f"{param}.audio", f"`{param}.audio` refers to an earlier answer, which is not stored."
         )
     if message.get("function_call"):
-        raise _older_form(f"{param}.function_call")
+        raise older_form(f"{param}.function_call")
     blocks = build_reasoning_content(message.get("thinking_blocks"))
     blocks += _build_parts(message.get("content") or message.get("refusal"), param, [0])
     for call in message.get("tool_calls") or ():
         function = call["function"]
         use = {
-            "toolUseId": build_call_id(call["id"]),
+            "toolUseId": _build_call_id(call["id"]),
             "name": function["name"],
             "input": parse_arguments(function["arguments"]),
         }
@@ -119,7 +120,7 @@ def _build_assistant(message: Message, param: str) -> list[Block]:
 def _build_tool_result(message: Message, param: str, documents: list[int]) -> Block:
     content = _build_parts(message["content"], f"{param}.content", documents)
     result: Block = {
-        "toolUseId": build_call_id(message["tool_call_id"]),
+        "toolUseId": _build_call_id(message["tool_call_id"]),
         "content": [block for block in content if "cachePoint" not in block]
         or [{"text": "(no output)"}],
     }
@@ -128,16 +129,10 @@ def _build_tool_result(message: Message, param: str, documents: list[int]) -> Bl
     return {"toolResult": result}
 
 
-def build_call_id(call_id: str) -> str:
+def _build_call_id(call_id: str) -> str:
     """Return a call's id in the characters and the length Bedrock allows, always the same way."""
     cleaned = _NOT_IN_IDS.sub("_", call_id)
     if cleaned == call_id and len(call_id) <= _MAX_ID_LENGTH:
         return call_id
     digest = hashlib.sha256(call_id.encode()).hexdigest()[:16]
     return f"{cleaned[: _MAX_ID_LENGTH - 17]}_{digest}"
-
-
-def _older_form(param: str) -> Exception:
-    return unsupported_value(
-        param, f"`{param}` is of the older form of tools: use `tools` and `tool_calls`."
-    )

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import quote
 
 from gateway.config.settings import Target
-from gateway.errors import InvalidRequestError
 from gateway.providers.answer import begin_answer
 from gateway.providers.bedrock.answer import Answer
 from gateway.providers.bedrock.chat import BedrockChat
@@ -21,8 +20,8 @@ from gateway.providers.bedrock.families import Family, find_family
 from gateway.providers.bedrock.messages import build_messages
 from gateway.providers.bedrock.reasoning import Plan, plan_reasoning
 from gateway.providers.bedrock.tools import ToolPlan, build_tool_plan
+from gateway.providers.request_body import dump_body
 from gateway.providers.status_errors import build_model_not_found
-from gateway.serialization import dumps
 from gateway.types import ChatRequest, UpstreamRequest
 from gateway.validation import check_chat_request
 from gateway.validation.fields import check_number, unsupported_parameter, unsupported_value
@@ -128,7 +127,7 @@ def build_chat(request: ChatRequest, target: Target) -> BedrockChat:
     streamed = bool(request.get("stream")) or n > 1
     path = f"{build_model_path(target)}/{'converse-stream' if streamed else 'converse'}"
     return BedrockChat(
-        requests=(UpstreamRequest("POST", path, _dump(body)),) * n,
+        requests=(UpstreamRequest("POST", path, dump_body(body)),) * n,
         dropped_params=(
             *_list_dropped(request),
             *dropped_inference,
@@ -222,16 +221,6 @@ def _build_additional(request: ChatRequest, reasoning: Plan, model: str) -> dict
 
 def _filled(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
-
-
-def _dump(body: dict[str, Any]) -> bytes:
-    try:
-        return dumps(body)
-    except TypeError:
-        raise InvalidRequestError(
-            "A schema or the arguments of a tool call are nested too deeply.",
-            code="invalid_value",
-        ) from None
 
 
 def _list_dropped(request: ChatRequest) -> list[str]:

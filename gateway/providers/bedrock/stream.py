@@ -84,5 +84,5 @@ def _build_end(
     return [
         *begin,
         head.build_chunk(index, {}, reason),
-        head.build_usage_chunk(read_usage(metadata.get("usage")), extras),
+        head.build_usage_chunk(read_usage(metadata.get("usage")), **extras),
     ]

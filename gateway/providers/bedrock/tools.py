@@ -11,9 +11,10 @@ from typing import Any
 
 from gateway.providers.bedrock.families import Family
 from gateway.providers.bedrock.messages import build_cache_point
+from gateway.providers.tool_forms import read_function, refuse_functions
 from gateway.serialization import dumps
 from gateway.types import ChatRequest
-from gateway.validation.fields import unsupported_parameter, unsupported_value
+from gateway.validation.fields import unsupported_value
 
 JSON_TOOL = "json_answer"
 """The tool whose call is an answer in JSON, not a call."""
@@ -47,11 +48,7 @@ def build_tool_plan(
     Raises ``InvalidRequestError`` for custom tools, for the older ``functions``, and for a
     demand that the model can't be held to.
     """
-    for name in ("functions", "function_call"):
-        if request.get(name):
-            raise unsupported_parameter(
-                name, f"`{name}` is the older form of tools: use `tools` and `tool_choice`."
-            )
+    refuse_functions(request)
     specs, choice, dropped = _read_tools(request)
     response_format = request.get("response_format") or {"type": "text"}
     text_format = None
@@ -81,13 +78,9 @@ def _read_tools(
     names, built_choice = _read_choice(choice)
     specs = []
     for position, tool in enumerate(request["tools"]):
-        if tool["type"] != "function":
-            raise unsupported_value(
-                f"tools[{position}].type",
-                f'`tools[{position}].type` must be "function": this model has no custom tools.',
-            )
-        if names is None or tool["function"]["name"] in names:
-            specs += [_build_spec(tool["function"]), *build_cache_point(tool)]
+        function = read_function(tool, f"tools[{position}]")
+        if names is None or function["name"] in names:
+            specs += [_build_spec(function), *build_cache_point(tool)]
     return specs, built_choice, ()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.errors import UpstreamError
+from gateway.providers.answer import require_text
 from gateway.providers.bedrock.answer import (
     Answer,
     read_extras,
@@ -54,7 +55,7 @@ class _Message:
 
     def add(self, block: dict[str, Any]) -> None:
         if "text" in block:
-            self._texts.append(_require_text(block["text"]))
+            self._texts.append(require_text(block["text"]))
         elif isinstance(block.get("toolUse"), dict):
             self._add_call(block["toolUse"])
         elif isinstance(block.get("reasoningContent"), dict):
@@ -98,7 +99,7 @@ class _Message:
             self._thinking.append(build_redacted_thinking(reasoning["redactedContent"]))
         signed = reasoning.get("reasoningText")
         if isinstance(signed, dict):
-            text = _require_text(signed.get("text") or "")
+            text = require_text(signed.get("text") or "")
             self._thoughts += [text] if text else []
             if isinstance(signed.get("signature"), str):
                 self._thinking.append(build_thinking(text, signed["signature"]))
@@ -114,10 +115,4 @@ def _dump_input(arguments: Any) -> str:
 def _iter_texts(content: Any) -> Iterator[str]:
     for part in content if isinstance(content, list) else ():
         if isinstance(part, dict) and "text" in part:
-            yield _require_text(part["text"])
-
-
-def _require_text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise UpstreamError("The provider sent a message whose text is not a string.")
-    return value
+            yield require_text(part["text"])

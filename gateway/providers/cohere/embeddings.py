@@ -6,18 +6,18 @@ lists of numbers here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.config.settings import Target
-from gateway.errors import InvalidRequestError, UpstreamError
+from gateway.errors import InvalidRequestError
 from gateway.providers.answer import read_count
-from gateway.serialization import dumps, loads_lenient
+from gateway.providers.embeddings import build_list, read_texts
+from gateway.providers.request_body import dump_body
+from gateway.serialization import loads_lenient
 from gateway.types import EmbeddingsRequest, UpstreamRequest
 from gateway.validation import check_embeddings_request
-from gateway.validation.fields import unsupported_value
 
 MAX_TEXTS = 96
 """Texts a request may hold (cohere-python 7.3.1)."""
@@ -40,19 +40,7 @@ class CohereEmbeddings:
     def parse_response(self, body: bytes) -> dict[str, Any]:
         """Translate the answer; raises ``UpstreamError`` where it is not one."""
         vectors, tokens = _parse(body)
-        if len(vectors) != self.inputs:
-            raise UpstreamError(
-                f"The provider sent {len(vectors)} embeddings for {self.inputs} inputs."
-            )
-        return {
-            "object": "list",
-            "data": [
-                {"object": "embedding", "index": index, "embedding": vector}
-                for index, vector in enumerate(vectors)
-            ],
-            "model": self.model,
-            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-        }
+        return build_list(vectors, inputs=self.inputs, model=self.model, tokens=tokens)
 
 
 def build_embeddings(request: EmbeddingsRequest, target: Target) -> CohereEmbeddings:
@@ -73,16 +61,12 @@ def build_embeddings(request: EmbeddingsRequest, target: Target) -> CohereEmbedd
     if request.get("dimensions") is not None:
         body["output_dimension"] = request["dimensions"]
     return CohereEmbeddings(
-        UpstreamRequest("POST", "/v2/embed", dumps(body)), target.requested_model, len(texts)
+        UpstreamRequest("POST", "/v2/embed", dump_body(body)), target.requested_model, len(texts)
     )
 
 
 def _read_texts(value: str | list[Any]) -> list[str]:
-    texts = [value] if isinstance(value, str) else value
-    if not all(isinstance(text, str) for text in texts):
-        raise unsupported_value(
-            "input", "`input` must be text: token ids differ from model to model."
-        )
+    texts = read_texts(value)
     if len(texts) > MAX_TEXTS:
         raise InvalidRequestError(
             f"`input` may hold at most {MAX_TEXTS} texts here, but holds {len(texts)}.",
@@ -92,7 +76,7 @@ def _read_texts(value: str | list[Any]) -> list[str]:
     return texts
 
 
-def _parse(body: bytes) -> tuple[list[list[float]], int]:
+def _parse(body: bytes) -> tuple[Any, int]:
     """Return the vectors, and the count of tokens: only billed units tell it (recorded)."""
     try:
         value = loads_lenient(body)
@@ -101,17 +85,7 @@ def _parse(body: bytes) -> tuple[list[list[float]], int]:
     value = value if isinstance(value, dict) else {}
     embeddings = value.get("embeddings")
     vectors = embeddings.get("float") if isinstance(embeddings, dict) else embeddings
-    if not isinstance(vectors, list) or not all(map(_is_vector, vectors)):
-        raise UpstreamError("The provider sent something that is not a list of embeddings.")
     meta = value.get("meta")
     meta = meta if isinstance(meta, dict) else {}
     counted = read_count(meta.get("tokens"), "input_tokens")
     return vectors, counted or read_count(meta.get("billed_units"), "input_tokens")
-
-
-def _is_vector(values: Any) -> bool:
-    """Tell whether this is a list of finite numbers, as fast as a long one asks for."""
-    try:
-        return isinstance(values, list) and math.isfinite(math.fsum(values))
-    except (TypeError, ValueError, OverflowError):
-        return False

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from gateway.config.settings import Target
 from gateway.errors import GatewayError, InvalidRequestError
+from gateway.providers.error_message import shorten
 from gateway.providers.retry_after import parse_retry_after
-from gateway.providers.status_errors import build_model_not_found, build_status_error, shorten
+from gateway.providers.status_errors import build_model_not_found, build_status_error
 from gateway.serialization import loads_lenient
 
 _BLOCKED_STATUS = 498

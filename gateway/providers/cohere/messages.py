@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.providers.data_uri import parse_data_uri
+from gateway.providers.tool_forms import older_form
 from gateway.validation.fields import unsupported_value
 
 Message = dict[str, Any]
@@ -37,7 +38,7 @@ def build_messages(messages: list[Message], *, thinks: bool) -> tuple[list[Messa
         elif role == "assistant":
             built.append(_build_assistant(message, param, thinks))
         else:
-            raise _older_form(f"{param}.role")
+            raise older_form(f"{param}.role")
     return built, documents
 
 
@@ -47,7 +48,7 @@ def _build_assistant(message: Message, param: str, thinks: bool) -> Message:
             f"{param}.audio", f"`{param}.audio` refers to an earlier answer, which is not stored."
         )
     if message.get("function_call"):
-        raise _older_form(f"{param}.function_call")
+        raise older_form(f"{param}.function_call")
     translated: Message = {"role": "assistant"}
     text = _join_text(message.get("content")) or message.get("refusal") or ""
     thinking = message.get("reasoning_content") or message.get("reasoning")
@@ -132,9 +133,3 @@ def _join_text(content: Any) -> str:
         return content or ""
     texts = (part.get("text") or part.get("refusal") for part in content)
     return _BETWEEN_PARTS.join(text for text in texts if text)
-
-
-def _older_form(param: str) -> Exception:
-    return unsupported_value(
-        param, f"`{param}` is of the older form of tools: use `tools` and `tool_calls`."
-    )

@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.config.settings import Target
-from gateway.errors import InvalidRequestError
 from gateway.providers.answer import begin_answer
 from gateway.providers.cohere.chat import CohereChat
 from gateway.providers.cohere.messages import build_messages
 from gateway.providers.cohere.tools import build_tools
-from gateway.serialization import dumps
+from gateway.providers.request_body import dump_body
 from gateway.types import ChatRequest, UpstreamRequest
 from gateway.validation import check_chat_request
 from gateway.validation.fields import unsupported_parameter, unsupported_value
@@ -178,13 +177,7 @@ def _build_requests(body: dict[str, Any], n: int) -> tuple[UpstreamRequest, ...]
     """Return one request a choice, alike but for the seed."""
     seed = body.get("seed")
     bodies = [body] if n == 1 or seed is None else [{**body, "seed": seed + i} for i in range(n)]
-    try:
-        requests = [UpstreamRequest("POST", CHAT_PATH, dumps(each)) for each in bodies]
-    except TypeError:
-        raise InvalidRequestError(
-            "A schema or the arguments of a tool call are nested too deeply.",
-            code="invalid_value",
-        ) from None
+    requests = [UpstreamRequest("POST", CHAT_PATH, dump_body(each)) for each in bodies]
     return tuple(requests) if len(requests) == n else tuple(requests * n)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.errors import GatewayError, UpstreamError
-from gateway.providers.answer import AnswerHead
+from gateway.providers.answer import AnswerHead, require_text
 from gateway.providers.cohere.answer import (
     build_call,
     build_logprobs,
@@ -80,7 +80,7 @@ class _Calls:
         if self._current is None or not arguments:
             return None
         self._has_arguments = True
-        return self._build(_require_text(arguments))
+        return self._build(require_text(arguments))
 
     def end(self) -> dict[str, Any] | None:
         """Return the delta that makes a call without arguments one of none, which are ``{}``."""
@@ -123,7 +123,7 @@ def _read_delta(
         built = build_logprobs([logprobs]) if isinstance(logprobs, dict) else None
         return _read_content(message.get("content")), built
     if kind == "tool-plan-delta" and message.get("tool_plan"):
-        return {"reasoning_content": _require_text(message["tool_plan"])}, None
+        return {"reasoning_content": require_text(message["tool_plan"])}, None
     if kind == "tool-call-start":
         return calls.start(message.get("tool_calls")), None
     if kind == "tool-call-delta":
@@ -140,9 +140,9 @@ def _read_content(content: Any) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         return None
     if content.get("text"):
-        return {"content": _require_text(content["text"])}
+        return {"content": require_text(content["text"])}
     if content.get("thinking"):
-        return {"reasoning_content": _require_text(content["thinking"])}
+        return {"reasoning_content": require_text(content["thinking"])}
     return None
 
 
@@ -159,11 +159,5 @@ def _build_end(
     return [
         *begin,
         head.build_chunk(index, {}, reason),
-        head.build_usage_chunk(read_usage(delta.get("usage")), {}),
+        head.build_usage_chunk(read_usage(delta.get("usage"))),
     ]
-
-
-def _require_text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise UpstreamError("The provider sent a message whose text is not a string.")
-    return value

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.providers.tool_forms import read_function, refuse_functions
 from gateway.types import ChatRequest
-from gateway.validation.fields import unsupported_parameter, unsupported_value
+from gateway.validation.fields import unsupported_value
 
 _NO_PARAMETERS = {"type": "object", "properties": {}}
 _CHOICES = {"none": "NONE", "required": "REQUIRED"}
@@ -20,15 +21,11 @@ def build_tools(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
 
     Raises ``InvalidRequestError`` for custom tools and for the older ``functions``.
     """
-    for name in ("functions", "function_call"):
-        if request.get(name):
-            raise unsupported_parameter(
-                name, f"`{name}` is the older form of tools: use `tools` and `tool_choice`."
-            )
+    refuse_functions(request)
     if not request.get("tools"):
         return {}, []
     functions = [
-        _read_function(tool, f"tools[{position}]") for position, tool in enumerate(request["tools"])
+        read_function(tool, f"tools[{position}]") for position, tool in enumerate(request["tools"])
     ]
     names, choice = _read_choice(request.get("tool_choice"))
     offered = [each for each in functions if names is None or each["name"] in names]
@@ -39,15 +36,6 @@ def build_tools(request: ChatRequest) -> tuple[dict[str, Any], list[str]]:
     if all(strict):
         fields["strict_tools"] = True
     return fields, ["tools.function.strict"] if any(strict) and not all(strict) else []
-
-
-def _read_function(tool: dict[str, Any], param: str) -> dict[str, Any]:
-    if tool["type"] != "function":
-        raise unsupported_value(
-            f"{param}.type", f'`{param}.type` must be "function": Cohere has no custom tools.'
-        )
-    function: dict[str, Any] = tool["function"]
-    return function
 
 
 def _build_tool(function: dict[str, Any]) -> dict[str, Any]:
@@ -63,7 +51,7 @@ def _read_choice(choice: Any) -> tuple[set[str] | None, str | None]:
     if choice is None or isinstance(choice, str):
         return None, _CHOICES.get(choice or "")
     if choice["type"] == "custom":
-        raise unsupported_value("tool_choice.type", "Cohere has no custom tools.")
+        raise unsupported_value("tool_choice.type", "This model has no custom tools.")
     if choice["type"] == "function":
         return {choice["function"]["name"]}, "REQUIRED"
     allowed = choice["allowed_tools"]

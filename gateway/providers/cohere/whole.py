@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import UpstreamError
-from gateway.providers.answer import AnswerHead
+from gateway.providers.answer import AnswerHead, require_text
 from gateway.providers.cohere.answer import (
     build_call,
     build_logprobs,
@@ -40,7 +40,7 @@ def parse_whole(body: bytes, head: AnswerHead, *, only_first_call: bool) -> Chat
 def _build_message(message: dict[str, Any], calls: list[Any]) -> dict[str, Any]:
     texts, thoughts = _read_content(message.get("content"))
     if message.get("tool_plan"):
-        thoughts.append(_require_text(message["tool_plan"]))
+        thoughts.append(require_text(message["tool_plan"]))
     built: dict[str, Any] = {"content": "".join(texts) if texts or not calls else None}
     if thoughts:
         built["reasoning_content"] = "".join(thoughts)
@@ -60,9 +60,9 @@ def _read_content(content: Any) -> tuple[list[str], list[str]]:
     for block in content if isinstance(content, list) else ():
         kind = block.get("type") if isinstance(block, dict) else None
         if kind == "text":
-            texts.append(_require_text(block.get("text")))
+            texts.append(require_text(block.get("text")))
         elif kind == "thinking":
-            thoughts.append(_require_text(block.get("thinking")))
+            thoughts.append(require_text(block.get("thinking")))
     return texts, thoughts
 
 
@@ -71,9 +71,3 @@ def _build_whole_call(call: Any) -> dict[str, Any]:
     del built["index"]
     built["function"]["arguments"] = built["function"]["arguments"] or "{}"
     return built
-
-
-def _require_text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise UpstreamError("The provider sent a message whose text is not a string.")
-    return value

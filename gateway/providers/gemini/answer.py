@@ -1,29 +1,24 @@
-"""What reading an answer has to know of the question, and the chunks it is told in.
+"""What reading an answer has to know of the question, and the choices it is told in.
 
-Knows the canonical chunk. Must not know what Gemini sends.
+Knows the canonical choice. Must not know what Gemini sends.
 """
 
 from __future__ import annotations
 
-import secrets
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.config.settings import Target
+from gateway.providers.answer import AnswerHead, begin_answer
 from gateway.providers.gemini.tools import ToolPlan
-from gateway.types import ChatRequest, Chunk, ChunkChoice
+from gateway.types import ChatRequest, ChunkChoice
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What all chunks of an answer share, and what was promised of it.
+    """What all chunks of an answer share, and what was promised of it."""
 
-    ``created`` is in Unix seconds.
-    """
-
-    id: str
-    created: int
+    head: AnswerHead
     target: Target
     plan: ToolPlan
     logprobs: bool
@@ -34,26 +29,14 @@ class Answer:
         return f"The provider `{self.target.provider.name}`"
 
 
-def begin_answer(request: ChatRequest, target: Target, plan: ToolPlan) -> Answer:
+def build_answer(request: ChatRequest, target: Target, plan: ToolPlan) -> Answer:
     """Return what is known when a checked request is sent, with a new id."""
     return Answer(
-        id=f"chatcmpl-{secrets.token_hex(16)}",
-        created=int(time.time()),
+        head=begin_answer(target),
         target=target,
         plan=plan,
         logprobs=bool(request.get("logprobs")),
     )
-
-
-def build_chunk(answer: Answer, choices: list[ChunkChoice]) -> Chunk:
-    """Return a chunk of this answer."""
-    return {
-        "id": answer.id,
-        "object": "chat.completion.chunk",
-        "created": answer.created,
-        "model": answer.target.requested_model,
-        "choices": choices,
-    }
 
 
 def build_choice(

@@ -13,7 +13,8 @@ from gateway.providers.gemini.generations import generation_of
 from gateway.providers.gemini.messages import build_conversation
 from gateway.providers.gemini.paths import Door
 from gateway.providers.gemini.tools import build_tool_plan, build_tools
-from gateway.serialization import dumps, loads_lenient
+from gateway.providers.request_body import dump_body
+from gateway.serialization import loads_lenient
 from gateway.types import ChatRequest, UpstreamRequest
 from gateway.validation import check_chat_request
 
@@ -39,7 +40,7 @@ def build_token_count(request: ChatRequest, target: Target, door: Door) -> Upstr
     if not door.is_vertex:
         model = f"models/{door.short_name(target.model)}"
         body = {"generateContentRequest": {"model": model, **body}}
-    return UpstreamRequest("POST", f"{door.model_path(target)}:countTokens", dumps(body))
+    return UpstreamRequest("POST", f"{door.model_path(target)}:countTokens", dump_body(body))
 
 
 def parse_token_count(body: bytes) -> int:

@@ -6,18 +6,17 @@ the client: they are lists of numbers here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.config.settings import Target
-from gateway.errors import UpstreamError
+from gateway.providers.embeddings import build_list, not_embeddings, read_texts
 from gateway.providers.gemini.paths import Door
 from gateway.serialization import dumps, loads_lenient
 from gateway.types import EmbeddingsRequest, UpstreamRequest
 from gateway.validation import check_embeddings_request
-from gateway.validation.fields import check_string, unsupported_value
+from gateway.validation.fields import check_string
 
 _HONOURED = frozenset(
     {"model", "input", "dimensions", "encoding_format", "user", "task_type", "title"}
@@ -44,21 +43,9 @@ class GeminiEmbeddings:
         except ValueError:
             parsed = None
         if not isinstance(parsed, dict):
-            raise _not_embeddings()
+            raise not_embeddings()
         vectors, tokens = _read_predictions(parsed) if self.is_vertex else _read_batch(parsed)
-        if len(vectors) != self.inputs:
-            raise UpstreamError(
-                f"The provider sent {len(vectors)} embeddings for {self.inputs} inputs."
-            )
-        return {
-            "object": "list",
-            "data": [
-                {"object": "embedding", "index": index, "embedding": _require_vector(vector)}
-                for index, vector in enumerate(vectors)
-            ],
-            "model": self.model,
-            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-        }
+        return build_list(vectors, inputs=self.inputs, model=self.model, tokens=tokens)
 
 
 def build_embeddings(request: EmbeddingsRequest, target: Target, door: Door) -> GeminiEmbeddings:
@@ -66,7 +53,7 @@ def build_embeddings(request: EmbeddingsRequest, target: Target, door: Door) -> 
     check_embeddings_request(request)
     check_string(request, "task_type")
     check_string(request, "title")
-    texts = _read_texts(request["input"])
+    texts = read_texts(request["input"])
     path = door.model_path(target)
     if door.is_vertex:
         upstream = UpstreamRequest("POST", f"{path}:predict", _build_instances(request, texts))
@@ -116,19 +103,10 @@ def _given(**settings: Any) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def _read_texts(value: str | list[Any]) -> list[str]:
-    texts = [value] if isinstance(value, str) else value
-    if not all(isinstance(text, str) for text in texts):
-        raise unsupported_value(
-            "input", "`input` must be text: token ids differ from model to model."
-        )
-    return texts
-
-
 def _read_batch(parsed: dict[str, Any]) -> tuple[list[Any], int]:
     embeddings = parsed.get("embeddings")
     if not isinstance(embeddings, list):
-        raise _not_embeddings()
+        raise not_embeddings()
     usage = parsed.get("usageMetadata")
     count = usage.get("promptTokenCount") if isinstance(usage, dict) else None
     vectors = [each.get("values") if isinstance(each, dict) else None for each in embeddings]
@@ -138,7 +116,7 @@ def _read_batch(parsed: dict[str, Any]) -> tuple[list[Any], int]:
 def _read_predictions(parsed: dict[str, Any]) -> tuple[list[Any], int]:
     predictions = parsed.get("predictions")
     if not isinstance(predictions, list):
-        raise _not_embeddings()
+        raise not_embeddings()
     found = [_object(_object(each).get("embeddings")) for each in predictions]
     counts = (_object(each.get("statistics")).get("token_count") for each in found)
     tokens = sum(count for count in counts if isinstance(count, int | float))
@@ -147,17 +125,3 @@ def _read_predictions(parsed: dict[str, Any]) -> tuple[list[Any], int]:
 
 def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _require_vector(values: Any) -> list[float]:
-    if (
-        not isinstance(values, list)
-        or not set(map(type, values)) <= {int, float}
-        or not all(map(math.isfinite, values))
-    ):
-        raise _not_embeddings()
-    return values
-
-
-def _not_embeddings() -> UpstreamError:
-    return UpstreamError("The provider sent something that is not a list of embeddings.")

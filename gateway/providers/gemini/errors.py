@@ -22,10 +22,9 @@ from gateway.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
+from gateway.providers.error_message import shorten
 from gateway.providers.retry_after import parse_retry_after
 from gateway.serialization import loads_lenient
-
-MAX_MESSAGE_LENGTH = 2000
 
 _STATUS_OF = {
     "INVALID_ARGUMENT": 400,
@@ -153,9 +152,7 @@ def _build_refusal(name: str, told: _Told) -> GatewayError:
 
 
 def _quote(told: _Told) -> str:
-    text = told.message.replace("* ", "").strip().rstrip(".")
-    if len(text) > MAX_MESSAGE_LENGTH:
-        text = text[: MAX_MESSAGE_LENGTH - 1] + "…"
+    text = shorten(told.message.replace("* ", "").strip().rstrip("."))
     return f": {text}." if text else "."
 
 

@@ -1,22 +1,20 @@
 """Images, audio and files of a message as Gemini's ``inlineData`` and ``fileData``.
 
-Knows data URIs (RFC 2397), base64's variants and the addresses that Google reads by
-itself. Must not fetch anything.
+Knows data URIs (RFC 2397) and the addresses that Google reads by itself. Must not
+fetch anything.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import mimetypes
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from gateway.providers.data_uri import File, decode_base64
 from gateway.validation.fields import unsupported_value, wrong_type, wrong_value
 
 Part = dict[str, Any]
 
-_TO_STANDARD_ALPHABET = str.maketrans("-_", "+/", " \t\r\n")
 _AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mp3"}
 _BEGINNINGS = (
     (b"\x89PNG", "image/png"),
@@ -126,15 +124,9 @@ def _read_data_uri(url: str, param: str) -> tuple[str, str]:
 
 def _build_inline(media_type: str, data: str, param: str) -> Part:
     """Return a part with base64 in the standard alphabet, with padding."""
-    text = data.translate(_TO_STANDARD_ALPHABET).rstrip("=")
-    text += "=" * (-len(text) % 4)
-    try:
-        content = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise wrong_value(param, f"`{param}` must hold valid base64.") from None
-    if not content:
-        raise wrong_value(param, f"`{param}` must not be empty.")
-    return {"inlineData": {"mimeType": media_type or _sniff_type(content), "data": text}}
+    content = decode_base64(data, param)
+    file = File(media_type or _sniff_type(content), content)
+    return {"inlineData": {"mimeType": file.media_type, "data": file.to_base64()}}
 
 
 def _guess_type(name: str | None) -> str:

@@ -50,10 +50,10 @@ def _place(target: Target) -> str:
     project = target.provider.project
     if not project:
         return ""
-    return f"/projects/{quote(project, safe='')}/locations/{quote(location_of(target), safe='')}"
+    return f"/projects/{quote(project, safe='')}/locations/{quote(_location_of(target), safe='')}"
 
 
-def location_of(target: Target) -> str:
+def _location_of(target: Target) -> str:
     """Return where in Google Cloud a target's model runs."""
     return target.provider.region or "global"
 

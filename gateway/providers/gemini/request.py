@@ -10,16 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.config.settings import Target
-from gateway.errors import InvalidRequestError
 from gateway.providers.gemini import extras, options
-from gateway.providers.gemini.answer import begin_answer
+from gateway.providers.gemini.answer import build_answer
 from gateway.providers.gemini.chat import GeminiChat
 from gateway.providers.gemini.generations import generation_of
 from gateway.providers.gemini.messages import build_conversation
 from gateway.providers.gemini.paths import Door
 from gateway.providers.gemini.reasoning import build_thinking
 from gateway.providers.gemini.tools import build_tool_plan, build_tools
-from gateway.serialization import dumps
+from gateway.providers.request_body import dump_body
 from gateway.types import ChatRequest, UpstreamRequest
 from gateway.validation import check_chat_request
 from gateway.validation.fields import unsupported_parameter, unsupported_value
@@ -84,7 +83,7 @@ def build_chat(request: ChatRequest, target: Target, door: Door) -> GeminiChat:
             *conversation.dropped,
         ),
         streamed=streamed,
-        answer=begin_answer(request, target, plan),
+        answer=build_answer(request, target, plan),
     )
 
 
@@ -98,13 +97,7 @@ def _refuse_unsupported(request: ChatRequest) -> None:
 
 
 def _build_request(path: str, body: dict[str, Any]) -> UpstreamRequest:
-    try:
-        return UpstreamRequest("POST", path, dumps(body))
-    except TypeError:
-        raise InvalidRequestError(
-            "A schema or the arguments of a tool call are nested too deeply.",
-            code="invalid_value",
-        ) from None
+    return UpstreamRequest("POST", path, dump_body(body))
 
 
 def _list_dropped(request: ChatRequest) -> list[str]:

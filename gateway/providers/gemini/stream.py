@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.errors import GatewayError, UpstreamError, UpstreamTimeoutError
-from gateway.providers.gemini.answer import Answer, build_choice, build_chunk
+from gateway.providers.gemini.answer import Answer, build_choice
 from gateway.providers.gemini.body import parse_object, read_block, read_candidates
 from gateway.providers.gemini.candidate import Candidate
 from gateway.providers.gemini.logprobs import build_logprobs
-from gateway.providers.gemini.usage import build_usage, has_counts
+from gateway.providers.gemini.usage import has_counts, read_usage
 from gateway.sse import iter_events, parse_event
 from gateway.types import Chunk
 
@@ -105,11 +105,9 @@ class _Reading:
             choice: Any = build_choice(answer, candidate.index, delta, candidate.finish())
             if candidate.extra:
                 choice["extra_content"] = {"google": candidate.extra}
-            chunks.append(build_chunk(answer, [choice]))
+            chunks.append(answer.head.wrap([choice]))
         if self._usage is not None:
-            usage = build_chunk(answer, [])
-            usage["usage"] = build_usage(self._usage)
-            chunks.append(usage)
+            chunks.append(answer.head.build_usage_chunk(read_usage(self._usage)))
         return chunks
 
     def _build_chunks(self, candidate: Candidate, found: dict[str, Any]) -> list[Chunk]:
@@ -126,7 +124,7 @@ class _Reading:
             choice = build_choice(answer, candidate.index, delta)
             if logprobs:
                 choice["logprobs"], logprobs = logprobs, None
-            chunks.append(build_chunk(answer, [choice]))
+            chunks.append(answer.head.wrap([choice]))
         return chunks
 
 
@@ -135,4 +133,4 @@ def _build_blocked(answer: Answer, block: dict[str, Any]) -> Chunk:
     delta = {"role": "assistant", "content": None}
     choice: Any = build_choice(answer, 0, delta, "content_filter")
     choice["extra_content"] = {"google": {"prompt_feedback": block}}
-    return build_chunk(answer, [choice])
+    return answer.head.wrap([choice])

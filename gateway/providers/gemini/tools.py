@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.providers.gemini.generations import Generation
 from gateway.providers.gemini.schema import clean_schema
+from gateway.providers.tool_forms import read_function
 from gateway.types import ChatRequest
 from gateway.validation.fields import unsupported_value
 
@@ -42,7 +43,7 @@ def build_tool_plan(request: ChatRequest, generation: Generation) -> ToolPlan:
     if not request.get("tools"):
         return ToolPlan()
     functions = [
-        _read_tool(tool, f"tools[{position}]") for position, tool in enumerate(request["tools"])
+        read_function(tool, f"tools[{position}]") for position, tool in enumerate(request["tools"])
     ]
     plan = ToolPlan(
         _declare(functions, "tools", ".function"),
@@ -65,15 +66,6 @@ def build_tools(plan: ToolPlan) -> dict[str, Any]:
             config["allowedFunctionNames"] = list(plan.allowed)
         built["toolConfig"] = {"functionCallingConfig": config}
     return built
-
-
-def _read_tool(tool: dict[str, Any], param: str) -> dict[str, Any]:
-    if tool["type"] != "function":
-        raise unsupported_value(
-            f"{param}.type", f'`{param}.type` must be "function": this model has no custom tools.'
-        )
-    function: dict[str, Any] = tool["function"]
-    return function
 
 
 def _declare(functions: list[dict[str, Any]], source: str, inner: str) -> tuple[Declaration, ...]:

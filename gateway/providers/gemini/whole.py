@@ -12,7 +12,7 @@ from gateway.providers.gemini.answer import Answer
 from gateway.providers.gemini.body import read_block, read_candidates, require_answer
 from gateway.providers.gemini.candidate import Candidate, Delta
 from gateway.providers.gemini.logprobs import build_logprobs
-from gateway.providers.gemini.usage import build_usage, has_counts
+from gateway.providers.gemini.usage import has_counts, read_usage
 from gateway.serialization import loads_lenient
 from gateway.types import ChatCompletion
 
@@ -49,16 +49,7 @@ def parse_whole(body: bytes, answer: Answer) -> ChatCompletion:
         built = [_build_blocked(block)]
     if not built:
         raise UpstreamError(f"{answer.provider} sent an answer without candidates.")
-    completion: ChatCompletion = {
-        "id": answer.id,
-        "object": "chat.completion",
-        "created": answer.created,
-        "model": answer.target.requested_model,
-        "choices": built,
-    }
-    if usage is not None:
-        completion["usage"] = build_usage(usage)
-    return completion
+    return answer.head.wrap_whole(built, None if usage is None else read_usage(usage))
 
 
 class _Choice:

@@ -13,12 +13,12 @@ from typing import Any
 from gateway.config.settings import Target
 from gateway.errors import UpstreamError
 from gateway.ndjson import iter_lines
-from gateway.providers.ollama.answer import Answer, begin_answer
+from gateway.providers.ollama.answer import Answer, build_answer
 from gateway.providers.ollama.native import as_chat_line
 from gateway.providers.ollama.options import build_options
 from gateway.providers.ollama.response import iter_chunks
 from gateway.providers.ollama.tools import ToolPlan
-from gateway.serialization import dumps
+from gateway.providers.request_body import dump_body
 from gateway.types import ChatCompletion, Chunk, NativeRequest, UpstreamRequest
 from gateway.validation import check_chat_request
 from gateway.validation.fields import unsupported_parameter
@@ -70,7 +70,7 @@ def build_completion(request: NativeRequest, target: Target) -> OllamaCompletion
     dropped = ("logit_bias",) if request.get("logit_bias") else ()
     plan = ToolPlan()
     return OllamaCompletion(
-        (UpstreamRequest("POST", "/api/generate", dumps(body)),),
+        (UpstreamRequest("POST", "/api/generate", dump_body(body)),),
         dropped,
-        begin_answer(request, target, plan, options.get("num_ctx")),
+        build_answer(request, target, plan, options.get("num_ctx")),
     )

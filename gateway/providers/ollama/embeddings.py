@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.config.settings import Target
-from gateway.errors import UpstreamError
+from gateway.providers.answer import read_count
+from gateway.providers.embeddings import build_list, read_texts
 from gateway.serialization import dumps, loads_lenient
 from gateway.types import EmbeddingsRequest, UpstreamRequest
 from gateway.validation import check_embeddings_request
-from gateway.validation.embeddings import is_vector
 from gateway.validation.fields import unsupported_value
 
 _HONOURED = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
@@ -35,31 +35,20 @@ class OllamaEmbeddings:
         """Translate the answer; raises ``UpstreamError``, or ``InvalidRequestError`` where the
         model's vectors are shorter than the ``dimensions`` asked for, which Ollama ignores.
         """
-        vectors, prompt_tokens = _parse(body)
-        if len(vectors) != self.inputs:
-            raise UpstreamError(
-                f"The provider sent {len(vectors)} embeddings for {self.inputs} inputs."
-            )
+        vectors, tokens = _parse(body)
+        built = build_list(vectors, inputs=self.inputs, model=self.model, tokens=tokens)
         if self.dimensions is not None and len(vectors[0]) < self.dimensions:
             raise unsupported_value(
                 "dimensions",
                 f"The model `{self.model}` has no more than {len(vectors[0])} dimensions.",
             )
-        return {
-            "object": "list",
-            "data": [
-                {"object": "embedding", "index": index, "embedding": vector}
-                for index, vector in enumerate(vectors)
-            ],
-            "model": self.model,
-            "usage": {"prompt_tokens": prompt_tokens, "total_tokens": prompt_tokens},
-        }
+        return built
 
 
 def build_embeddings(request: EmbeddingsRequest, target: Target) -> OllamaEmbeddings:
     """Translate a request; raises ``InvalidRequestError`` with ``param``."""
     check_embeddings_request(request)
-    texts = _read_texts(request["input"])
+    texts = read_texts(request["input"])
     dimensions = request.get("dimensions")
     body: dict[str, Any] = {"model": target.model, "input": texts, "truncate": False}
     if dimensions is not None:
@@ -78,25 +67,11 @@ def build_embeddings(request: EmbeddingsRequest, target: Target) -> OllamaEmbedd
     )
 
 
-def _read_texts(value: str | list[Any]) -> list[str]:
-    texts = [value] if isinstance(value, str) else value
-    if not all(isinstance(text, str) for text in texts):
-        raise unsupported_value(
-            "input", "`input` must be text: token ids differ from model to model."
-        )
-    return texts
-
-
-def _parse(body: bytes) -> tuple[list[list[float]], int]:
+def _parse(body: bytes) -> tuple[Any, int]:
     """Return the vectors and the count of tokens, which is left out when it is 0."""
     try:
         parsed = loads_lenient(body)
     except ValueError:
         parsed = None
-    vectors = parsed.get("embeddings") if isinstance(parsed, dict) else None
-    if not isinstance(vectors, list) or not all(isinstance(vector, list) for vector in vectors):
-        raise UpstreamError("The provider sent something that is not a list of embeddings.")
-    if not all(map(is_vector, vectors)):
-        raise UpstreamError("The provider sent an embedding that is not made of numbers.")
-    count = parsed.get("prompt_eval_count")
-    return vectors, count if isinstance(count, int) else 0
+    parsed = parsed if isinstance(parsed, dict) else {}
+    return parsed.get("embeddings"), read_count(parsed, "prompt_eval_count")

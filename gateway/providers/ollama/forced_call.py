@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.errors import UpstreamError
-from gateway.providers.ollama.answer import Answer, build_choice, build_chunk
+from gateway.providers.ollama.answer import Answer, build_choice
 from gateway.providers.ollama.tool_calls import build_call_delta, build_call_id
 from gateway.providers.ollama.tools import ToolPlan
 from gateway.serialization import loads_lenient
@@ -42,7 +42,7 @@ def iter_forced_call(
             if finish_reason is not None:
                 call = call or _parse_call("".join(texts), answer.plan)
                 deltas = _build_deltas("".join(thoughts), call, finish_reason)
-                built += [build_chunk(answer, [build_choice(answer, index, d)]) for d in deltas]
+                built += [answer.head.wrap([build_choice(answer, index, d)]) for d in deltas]
                 built.append(_build_finish(answer, index, finish_reason))
         yield built
 
@@ -81,4 +81,4 @@ def _build_deltas(
 def _build_finish(answer: Answer, index: int, finish_reason: str) -> Chunk:
     if finish_reason != "length":
         finish_reason = answer.plan.forced_finish_reason or finish_reason
-    return build_chunk(answer, [build_choice(answer, index, {}, finish_reason)])
+    return answer.head.wrap([build_choice(answer, index, {}, finish_reason)])

@@ -1,17 +1,14 @@
 """Images and audio of a message, as the plain base64 Ollama takes.
 
-Knows data URIs (RFC 2397) and base64's variants. Must not fetch anything.
+Knows data URIs (RFC 2397). Must not fetch anything.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from urllib.parse import unquote
 
+from gateway.providers.data_uri import File, decode_base64
 from gateway.validation.fields import unsupported_value, wrong_value
-
-_TO_STANDARD_ALPHABET = str.maketrans("-_", "+/", " \t\r\n")
 
 
 def is_link(url: str) -> bool:
@@ -49,12 +46,4 @@ def read_base64(data: str, param: str) -> str:
 
     Raises ``InvalidRequestError`` if it is empty or not base64.
     """
-    text = data.translate(_TO_STANDARD_ALPHABET).rstrip("=")
-    padded = text + "=" * (-len(text) % 4)
-    try:
-        content = base64.b64decode(padded, validate=True)
-    except (binascii.Error, ValueError):
-        raise wrong_value(param, f"`{param}` must hold valid base64.") from None
-    if not content:
-        raise wrong_value(param, f"`{param}` must not be empty.")
-    return base64.b64encode(content).decode("ascii")
+    return File("", decode_base64(data, param)).to_base64()

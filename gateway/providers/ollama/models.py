@@ -6,7 +6,7 @@ how models are named. Must not know requests of clients.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -81,12 +81,6 @@ def build_warm(target: Target) -> UpstreamRequest:
     if num_ctx is not None:
         body["options"] = {"num_ctx": num_ctx}
     return UpstreamRequest("POST", "/api/chat", dumps(body))
-
-
-def is_among(names: Collection[str], name: str) -> bool:
-    """Tell whether Ollama's own list of ``names`` has the model it would take for ``name``."""
-    wanted = _canonical(name)
-    return any(_canonical(each) == wanted for each in names)
 
 
 def find_model(models: Sequence[ModelInfo], name: str) -> ModelInfo | None:

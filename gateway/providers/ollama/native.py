@@ -17,13 +17,14 @@ from typing import Any
 
 from gateway.chunks import gather
 from gateway.config.settings import Target
-from gateway.errors import InvalidRequestError, UpstreamError
+from gateway.errors import UpstreamError
 from gateway.ndjson import iter_lines
-from gateway.providers.ollama.answer import Answer, begin_answer
+from gateway.providers.ollama.answer import Answer, build_answer
 from gateway.providers.ollama.capabilities import resolve_capabilities
 from gateway.providers.ollama.messages import build_messages
 from gateway.providers.ollama.response import iter_chunks
 from gateway.providers.ollama.tools import build_tool_plan
+from gateway.providers.request_body import dump_body
 from gateway.serialization import dumps, dumps_ascii, loads_lenient
 from gateway.types import (
     ChatCompletion,
@@ -137,16 +138,10 @@ def build_native_chat(
         body["options"] = options
     if not target.provider.allow_client_options and body.pop("keep_alive", None) is not None:
         dropped.append("keep_alive")
-    try:
-        data = dumps(body)
-    except TypeError:
-        raise InvalidRequestError(
-            "The request is nested too deeply.", code="invalid_value"
-        ) from None
     return OllamaNativeChat(
-        (UpstreamRequest("POST", PATHS[request.dialect], data),),
+        (UpstreamRequest("POST", PATHS[request.dialect], dump_body(body)),),
         dropped,
-        begin_answer(request, target, plan, options.get("num_ctx")),
+        build_answer(request, target, plan, options.get("num_ctx")),
         request.dialect,
         streamed=bool(request.get("stream")),
     )

@@ -5,7 +5,7 @@ Knows which module translates what. Must not translate anything itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from gateway.config.settings import Target
 from gateway.errors import GatewayError
@@ -22,7 +22,6 @@ from gateway.providers.ollama.models import (
     build_model_list,
     build_warm,
     find_model,
-    is_among,
     parse_loaded_models,
     parse_model_info,
     parse_model_list,
@@ -101,10 +100,6 @@ class Ollama(ProviderDefaults):
     def parse_loaded_models(self, body: bytes) -> frozenset[str]:
         """Parse that list; raises ``UpstreamError``."""
         return parse_loaded_models(body)
-
-    def is_among(self, names: Collection[str], model: str) -> bool:
-        """Tell whether ``model`` is one of ``names``, whatever its case, with or without a tag."""
-        return is_among(names, model)
 
     def build_warm(self, target: Target) -> UpstreamRequest:
         """Return the request that loads a model."""

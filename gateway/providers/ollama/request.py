@@ -11,8 +11,8 @@ import random
 from typing import Any
 
 from gateway.config.settings import Target
-from gateway.errors import InvalidRequestError, RequestTooLargeError
-from gateway.providers.ollama.answer import begin_answer
+from gateway.errors import InvalidRequestError
+from gateway.providers.ollama.answer import build_answer
 from gateway.providers.ollama.capabilities import resolve_capabilities
 from gateway.providers.ollama.chat import OllamaChat
 from gateway.providers.ollama.messages import Message, build_messages
@@ -24,13 +24,10 @@ from gateway.providers.ollama.tools import (
     build_forced_instruction,
     build_tool_plan,
 )
-from gateway.serialization import dumps
+from gateway.providers.request_body import check_choices, dump_body
 from gateway.types import ChatRequest, ModelInfo, UpstreamRequest
 from gateway.validation import check_chat_request
 from gateway.validation.fields import unsupported_parameter, unsupported_value
-
-MAX_BYTES_OF_ALL_CHOICES = 64 * 1024 * 1024
-"""Ollama gives one choice a request, so ``n`` multiplies what has to be sent."""
 
 _REFUSED = {
     "logit_bias": "Token ids differ from model to model, so `logit_bias` can't be honoured.",
@@ -120,7 +117,7 @@ def build_chat(request: ChatRequest, target: Target, info: ModelInfo | None) -> 
     return OllamaChat(
         requests=_build_requests(body, options, request.get("n") or 1),
         dropped_params=(*_list_dropped(request, target), *dropped_reasoning, *dropped_parts),
-        answer=begin_answer(request, target, plan, options.get("num_ctx")),
+        answer=build_answer(request, target, plan, options.get("num_ctx")),
     )
 
 
@@ -178,13 +175,7 @@ def _build_requests(
     """Return one request a choice, alike but for the seed."""
     if n == 1:
         return (_build_request({**body, "options": options} if options else body),)
-    size = n * len(_build_request(body).body or b"")
-    if size > MAX_BYTES_OF_ALL_CHOICES:
-        raise RequestTooLargeError(
-            f"{n} choices of this request are over {MAX_BYTES_OF_ALL_CHOICES} bytes: "
-            "ask for fewer.",
-            param="n",
-        )
+    check_choices(dump_body(body), n)
     return tuple(
         _build_request({**body, "options": {**options, "seed": seed}})
         for seed in _choose_seeds(options.get("seed"), n)
@@ -200,13 +191,7 @@ def _choose_seeds(seed: int | None, n: int) -> list[int]:
 
 
 def _build_request(body: dict[str, Any]) -> UpstreamRequest:
-    try:
-        return UpstreamRequest("POST", "/api/chat", dumps(body))
-    except TypeError:
-        raise InvalidRequestError(
-            "A schema or the arguments of a tool call are nested too deeply.",
-            code="invalid_value",
-        ) from None
+    return UpstreamRequest("POST", "/api/chat", dump_body(body))
 
 
 def _list_dropped(request: ChatRequest, target: Target) -> list[str]:

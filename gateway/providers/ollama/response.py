@@ -15,7 +15,8 @@ from typing import Any
 
 from gateway.errors import GatewayError, UpstreamError
 from gateway.ndjson import iter_lines
-from gateway.providers.ollama.answer import Answer, build_choice, build_chunk
+from gateway.providers.answer import build_usage, read_count
+from gateway.providers.ollama.answer import Answer, build_choice
 from gateway.providers.ollama.errors import parse_error_line
 from gateway.providers.ollama.forced_call import iter_forced_call
 from gateway.providers.ollama.logprobs import build_logprobs
@@ -43,7 +44,7 @@ def iter_chunks(pieces: Iterator[bytes], answer: Answer, index: int) -> Iterator
 
 
 def _iter_answer(pieces: Iterator[bytes], answer: Answer, index: int) -> Iterator[list[Chunk]]:
-    answer_id, created, model = answer.id, answer.created, answer.target.requested_model
+    answer_id, created, model = answer.head.id, answer.head.created, answer.head.model
     role: dict[str, Any] = {"role": "assistant"}
     call_ids: set[str] = set()
     held_logprobs: list[Any] = []
@@ -144,10 +145,8 @@ def _hold_logprobs(
 def _build_end(data: dict[str, Any], answer: Answer, index: int, was_called: bool) -> list[Chunk]:
     """Return the chunks after the last delta: the finish reason, and the usage."""
     finish_reason = _read_finish_reason(data, answer, was_called)
-    finish = build_chunk(answer, [build_choice(answer, index, {}, finish_reason)])
-    usage = build_chunk(answer, [])
-    usage["usage"] = _build_usage(data, answer)
-    return [finish, usage]
+    finish = answer.head.wrap([build_choice(answer, index, {}, finish_reason)])
+    return [finish, answer.head.build_usage_chunk(_read_usage(data, answer))]
 
 
 def _read_finish_reason(data: dict[str, Any], answer: Answer, was_called: bool) -> str:
@@ -168,31 +167,21 @@ def _log_unknown_reason(reason: str) -> None:
     logger.warning("Ollama ended an answer for an unknown reason, taken as stop: %r", reason)
 
 
-def _build_usage(data: dict[str, Any], answer: Answer) -> Usage:
+def _read_usage(data: dict[str, Any], answer: Answer) -> Usage:
     """Return the counts, in tokens; Ollama leaves out a count that is 0."""
-    prompt_tokens = _read_count(data, "prompt_eval_count")
-    completion_tokens = _read_count(data, "eval_count")
-    usage: Usage = {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-    }
-    if "prompt_eval_cached_count" in data:
-        usage["prompt_tokens_details"] = {
-            "cached_tokens": _read_count(data, "prompt_eval_cached_count")
-        }
+    prompt_tokens = read_count(data, "prompt_eval_count")
+    cached = read_count(data, "prompt_eval_cached_count")
     if answer.num_ctx is not None and prompt_tokens >= answer.num_ctx:
         logger.warning(
             "The prompt filled the context of %r (%d tokens): Ollama may have cut it",
             answer.target.model,
             answer.num_ctx,
         )
-    return usage
-
-
-def _read_count(data: dict[str, Any], name: str) -> int:
-    count = data.get(name)
-    return count if isinstance(count, int) and count > 0 else 0
+    return build_usage(
+        prompt_tokens,
+        read_count(data, "eval_count"),
+        cached=cached if "prompt_eval_cached_count" in data else None,
+    )
 
 
 def _name(answer: Answer) -> str:

@@ -47,14 +47,14 @@ def build_call_delta(
     """Return the delta of one whole call; raises ``UpstreamError`` where it has no name."""
     if not isinstance(name, str) or not name:
         raise _not_a_call()
-    function = {"name": name, "arguments": dump_arguments(arguments)}
+    function = {"name": name, "arguments": _dump_arguments(arguments)}
     if plan.legacy:
         return {"function_call": function}
     call = {"index": index, "id": call_id, "type": "function", "function": function}
     return {"tool_calls": [call]}
 
 
-def dump_arguments(arguments: Any) -> str:
+def _dump_arguments(arguments: Any) -> str:
     """Return arguments as OpenAI's compact JSON string; a string is passed on as it is."""
     if arguments is None or arguments == "":
         return "{}"

@@ -50,6 +50,7 @@ class SchemaBudget:
         self.referenced_bytes = referenced_bytes
 
     def is_exhausted(self) -> bool:
+        """Tell whether more was made than is allowed."""
         return self.subschemas < 0 or self.referenced_bytes < 0
 
 

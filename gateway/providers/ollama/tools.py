@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.providers.ollama.capabilities import Capabilities
 from gateway.providers.ollama.tool_schema import SchemaBudget, normalize_parameters
+from gateway.providers.tool_forms import read_function
 from gateway.serialization import dumps
 from gateway.types import ChatRequest, FinishReason
 from gateway.validation.fields import unsupported_value
@@ -46,7 +47,7 @@ def build_tool_plan(request: ChatRequest, capabilities: Capabilities) -> ToolPla
         return ToolPlan()
     capabilities.require("tools", "tools", "tools")
     definitions = [
-        _read_tool(tool, f"tools[{position}]") for position, tool in enumerate(request["tools"])
+        read_function(tool, f"tools[{position}]") for position, tool in enumerate(request["tools"])
     ]
     plan = ToolPlan(
         _build_functions(definitions, "tools"),
@@ -77,15 +78,6 @@ def build_forced_instruction(plan: ToolPlan) -> str:
         "Answer with the call of one function and nothing else, as a JSON object with the "
         'members "name" and "arguments". The functions are: ' + dumps(plan.functions).decode()
     )
-
-
-def _read_tool(tool: dict[str, Any], param: str) -> dict[str, Any]:
-    if tool["type"] != "function":
-        raise unsupported_value(
-            f"{param}.type", f'`{param}.type` must be "function": this model has no custom tools.'
-        )
-    function: dict[str, Any] = tool["function"]
-    return function
 
 
 def _build_functions(definitions: list[dict[str, Any]], source: str) -> tuple[Function, ...]:

@@ -53,10 +53,10 @@ def is_asked_by_responses(request: ChatRequest, target: Target) -> bool:
     """Tell whether a chat goes to ``target`` by the Responses API."""
     if target.api is not None or not has_apis(target):
         return target.api == "responses"
-    return needs_responses(target.model, request)
+    return _needs_responses(target.model, request)
 
 
-def needs_responses(model: str, request: ChatRequest) -> bool:
+def _needs_responses(model: str, request: ChatRequest) -> bool:
     """Tell whether OpenAI serves a chat request only by its Responses API."""
     found = _NAME.fullmatch(model)
     if found is None or not does_reason(model):

@@ -14,9 +14,9 @@ from typing import Any
 from gateway.config.settings import Target
 from gateway.errors import GatewayError, UpstreamError
 from gateway.providers.openai.errors import build_stream_error
+from gateway.providers.request_body import dump_body
 from gateway.serialization import (
     JSONDecodeError,
-    dumps,
     dumps_ascii,
     loads_lenient,
     loads_strict,
@@ -94,8 +94,8 @@ def build_prompt_call(request: NativeRequest, model: str, path: str) -> OpenAICo
     streamed = bool(request.get("stream"))
     if streamed:
         body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-    headers = {"Content-Type": "application/json"}
-    return OpenAICompletionsCall((UpstreamRequest("POST", path, dumps(body), headers),), streamed)
+    upstream = UpstreamRequest("POST", path, dump_body(body), {"Content-Type": "application/json"})
+    return OpenAICompletionsCall((upstream,), streamed)
 
 
 def _read_chunk(data: bytes) -> NativeChunk:

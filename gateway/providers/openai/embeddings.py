@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import UpstreamError
+from gateway.providers.embeddings import is_vector
 from gateway.providers.openai.usage import complete_usage
-from gateway.validation.embeddings import is_vector
 
 _LIST = "list"
 _ITEM = "embedding"

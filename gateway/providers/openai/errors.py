@@ -23,11 +23,9 @@ from gateway.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
+from gateway.providers.error_message import shorten
 from gateway.providers.openai.error_body import ErrorBody, parse_error_body, read_error
 from gateway.providers.retry_after import parse_retry_after
-
-MAX_MESSAGE_LENGTH = 2000
-"""Longest message passed on, in characters; what is longer ends with an ellipsis."""
 
 _REFUSALS: Mapping[int, type[GatewayError]] = {
     400: InvalidRequestError,
@@ -71,7 +69,7 @@ _PRIVATE_ADDRESS = re.compile(
 
 def parse_error(status: int, headers: Mapping[str, str], body: bytes, now: float) -> GatewayError:
     """Map an answer whose status is not 200. Never raises; ``now`` is in Unix seconds."""
-    error = build_error(status, parse_error_body(body), parse_retry_after(headers, now))
+    error = _build_error(status, parse_error_body(body), parse_retry_after(headers, now))
     error.upstream_status = status
     sent = {name.lower(): value for name, value in headers.items()}
     if sent.get("x-should-retry", "").lower() == "false":
@@ -88,10 +86,10 @@ def build_stream_error(value: Any) -> GatewayError:
     status = error.status or next((known for known in named if known is not None), None)
     if status is None or status < 400:
         return UpstreamError(_presentable(f"The provider reported an error: {error.message}"))
-    return build_error(status, error)
+    return _build_error(status, error)
 
 
-def build_error(
+def _build_error(
     status: int, error: ErrorBody | None, retry_after: float | None = None
 ) -> GatewayError:
     """Map a status and what the body said, if anything, to the error the client gets.
@@ -156,8 +154,4 @@ def _describe(summary: str, status: int, error: ErrorBody | None) -> str:
 
 def _presentable(message: str) -> str:
     """Return the message without addresses inside a network or a traceback, not too long."""
-    message = message.partition("Traceback (most recent")[0].rstrip()
-    message = _PRIVATE_ADDRESS.sub("(address)", message)
-    if len(message) <= MAX_MESSAGE_LENGTH:
-        return message
-    return message[: MAX_MESSAGE_LENGTH - 1] + "…"
+    return shorten(_PRIVATE_ADDRESS.sub("(address)", message))

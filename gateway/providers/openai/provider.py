@@ -41,7 +41,8 @@ from gateway.providers.openai.responses import (
 )
 from gateway.providers.openai.stream import iter_chunks
 from gateway.providers.openai.whole import parse_completion, parse_embeddings
-from gateway.serialization import dumps, loads_lenient
+from gateway.providers.request_body import dump_body
+from gateway.serialization import loads_lenient
 from gateway.types import (
     ChatCall,
     ChatRequest,
@@ -60,14 +61,10 @@ _OPENAI_HOST = "api.openai.com"
 
 @dataclass(frozen=True)
 class OpenAIChatCall:
-    """One chat request. ``include_usage``: the client itself asked for a stream's usage chunk.
-
-    ``model`` is the name of the model where an answer tells none.
-    """
+    """One chat request; ``model`` is the name of the model where an answer tells none."""
 
     requests: tuple[UpstreamRequest, ...]
     streamed: bool
-    include_usage: bool
     model: str
     dropped_params: tuple[str, ...] = ()
 
@@ -151,9 +148,8 @@ class OpenAI(ProviderDefaults):
         body, dropped = self.adapt_body(body, target)
         path = self.build_path("/chat/completions", target)
         return OpenAIChatCall(
-            requests=(UpstreamRequest("POST", path, dumps(body), _JSON),),
+            requests=(UpstreamRequest("POST", path, dump_body(body), _JSON),),
             streamed=streamed,
-            include_usage=isinstance(options, dict) and bool(options.get("include_usage")),
             model=target.model,
             dropped_params=tuple(dropped),
         )
@@ -188,7 +184,7 @@ class OpenAI(ProviderDefaults):
             body.pop("encoding_format", None)
         path = self.build_path("/embeddings", target)
         return OpenAIEmbeddingsCall(
-            UpstreamRequest("POST", path, dumps(body), _JSON),
+            UpstreamRequest("POST", path, dump_body(body), _JSON),
             target.model,
             as_base64=request.get("encoding_format") == "base64",
             are_bytes=are_bytes,

@@ -29,7 +29,7 @@ def move_reasoning(message: dict[str, Any]) -> bool:
         is_changed = True
     content = message.get("content")
     if isinstance(content, list):
-        message["content"], thought = split_parts(content)
+        message["content"], thought = _split_parts(content)
         _add(message, thought)
         is_changed = True
     elif content is not None and not isinstance(content, str):
@@ -49,7 +49,7 @@ def move_reasoning(message: dict[str, Any]) -> bool:
     return is_changed or bool(thought)
 
 
-def split_parts(parts: Iterable[Any]) -> tuple[str, str]:
+def _split_parts(parts: Iterable[Any]) -> tuple[str, str]:
     """Return (text, thought) of content that is a list of parts; others are logged once."""
     text: list[str] = []
     thought: list[str] = []
@@ -128,7 +128,7 @@ class ThinkSplitter:
 
 def _join_thought(inner: Any) -> str:
     if isinstance(inner, list):
-        return split_parts(inner)[0]
+        return _split_parts(inner)[0]
     return inner if isinstance(inner, str) else ""
 
 

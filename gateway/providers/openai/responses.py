@@ -15,7 +15,7 @@ from gateway.providers.openai.request import shorten_call_id
 from gateway.providers.openai.responses_answer import parse_native_response, parse_response
 from gateway.providers.openai.responses_request import build_body
 from gateway.providers.openai.responses_stream import iter_canonical_chunks, iter_native_chunks
-from gateway.serialization import dumps
+from gateway.providers.request_body import dump_body
 from gateway.types import ChatCompletion, ChatRequest, Chunk, NativeRequest, UpstreamRequest
 
 RESPONSES_PATH = "/responses"
@@ -59,7 +59,7 @@ def build_native_call(
     if isinstance(body.get("input"), list):
         body["input"] = list(map(_with_short_id, body["input"]))
     return ResponsesCall(
-        requests=(UpstreamRequest("POST", path, dumps(body), _JSON),),
+        requests=(UpstreamRequest("POST", path, dump_body(body), _JSON),),
         streamed=bool(body.get("stream")),
         is_native=True,
     )
@@ -97,7 +97,7 @@ def build_chat_call(request: ChatRequest, model: str, path: str = RESPONSES_PATH
             code="invalid_value",
         ) from error
     return ResponsesCall(
-        requests=(UpstreamRequest("POST", path, dumps(body), _JSON),),
+        requests=(UpstreamRequest("POST", path, dump_body(body), _JSON),),
         streamed=bool(request.get("stream")),
         is_native=False,
         dropped_params=dropped,

@@ -1,3 +1,5 @@
+"""The admin key that the first start makes: its form, its file, and who may read it."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""Keys of the configuration: whose a text is, and what they may be."""
+
 from __future__ import annotations
 
 import pytest

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from gateway.chunks import gather
 from gateway.dialects import messages
 from gateway.errors import GatewayError, InvalidRequestError, RateLimitError, UpstreamError
+from tests.dialects.chunks import call, chunk
 
 EVENTS: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 USAGE = {
@@ -21,17 +22,6 @@ USAGE = {
     "total_tokens": 14,
     "prompt_tokens_details": {"cached_tokens": 2},
 }
-
-
-def chunk(delta: dict[str, Any] | None = None, reason: str | None = None, **more: Any) -> Any:
-    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": reason}]
-    return {"id": "x", "object": "chat.completion.chunk", "choices": choices, **more}
-
-
-def call(index: int, arguments: str, name: str | None = None) -> dict[str, Any]:
-    function = {"arguments": arguments} | ({"name": name} if name else {})
-    head = {"id": f"call_{index}", "type": "function"} if name else {}
-    return {"tool_calls": [{"index": index, **head, "function": function}]}
 
 
 ANSWER = [
@@ -87,7 +77,7 @@ def put_together(events: list[Any]) -> list[dict[str, Any]]:
     return blocks
 
 
-def test_a_stream() -> None:
+def test_each_kind_of_content_is_a_block_of_the_stream() -> None:
     events = read_events(frames(ANSWER))
     assert events[0]["type"] == "message_start"
     thinking, text, one, two = put_together(events)
@@ -170,7 +160,7 @@ def test_a_whole_answer_says_what_the_stream_said() -> None:
     ("reason", "told"),
     [("stop", "end_turn"), ("length", "max_tokens"), ("content_filter", "refusal")],
 )
-def test_stop_reasons(reason: str, told: str) -> None:
+def test_a_finish_reason_is_told_as_a_stop_reason(reason: str, told: str) -> None:
     batches = [[chunk({"content": "a"}, reason)]]
     assert read_events(frames(batches))[-2]["delta"]["stop_reason"] == told
     whole = messages.encode_completion(gather(iter(batches)), {"model": "m"})

@@ -152,7 +152,7 @@ def test_thinking_is_a_preference(fields: dict[str, Any], effort: str) -> None:
     assert request.preferences == {"reasoning_effort": effort}
 
 
-def test_other_fields() -> None:
+def test_settings_have_openais_names_and_what_has_none_is_untranslated() -> None:
     schema = {"type": "object", "properties": {}, "additionalProperties": False}
     request = parse(
         stop_sequences=["a"],
@@ -200,3 +200,13 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequestError) as raised:
         messages.parse_request(json.dumps(body).encode(), {})
     assert raised.value.param == param
+
+
+def test_a_call_nested_too_deeply_is_named() -> None:
+    call = b'{"type":"tool_use","id":"t","name":"f","input":%b}' % (
+        b'{"a":' * 300 + b"1" + b"}" * 300
+    )
+    message = b'{"role":"assistant","content":[%b]}' % call
+    with pytest.raises(InvalidRequestError) as raised:
+        messages.parse_request(b'{"model":"m","max_tokens":9,"messages":[%b]}' % message, {})
+    assert raised.value.param == "messages[0].content[0].input"

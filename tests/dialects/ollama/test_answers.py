@@ -14,6 +14,7 @@ from gateway.dialects.ollama import chat, generate
 from gateway.dialects.ollama.models import build_loaded, build_show, build_tags
 from gateway.errors import GatewayError, UpstreamError
 from gateway.types import ModelInfo
+from tests.dialects.chunks import call, chunk
 
 USAGE = {
     "prompt_tokens": 3,
@@ -21,17 +22,6 @@ USAGE = {
     "total_tokens": 8,
     "prompt_tokens_details": {"cached_tokens": 2},
 }
-
-
-def chunk(delta: dict[str, Any] | None = None, reason: str | None = None, **more: Any) -> Any:
-    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": reason}]
-    return {"id": "x", "object": "chat.completion.chunk", "choices": choices, **more}
-
-
-def call(index: int, arguments: str, name: str | None = None) -> dict[str, Any]:
-    function = {"arguments": arguments} | ({"name": name} if name else {})
-    head = {"id": f"call_{index}", "type": "function"} if name else {}
-    return {"tool_calls": [{"index": index, **head, "function": function}]}
 
 
 ANSWER = [

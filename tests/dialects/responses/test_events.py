@@ -18,6 +18,7 @@ from gateway.chunks import gather
 from gateway.dialects import responses
 from gateway.errors import GatewayError, RateLimitError, UpstreamError
 from gateway.types import NativeChunk
+from tests.dialects.chunks import call, chunk
 
 EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 REQUEST = {
@@ -35,19 +36,6 @@ USAGE = {
     "prompt_tokens_details": {"cached_tokens": 2},
     "completion_tokens_details": {"reasoning_tokens": 3},
 }
-
-
-def chunk(delta: dict[str, Any] | None = None, reason: str | None = None, **more: Any) -> Any:
-    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": reason}]
-    head = {"id": "x", "object": "chat.completion.chunk", "created": 7, "model": "m-1"}
-    return {**head, "choices": choices, **more}
-
-
-def call(index: int, arguments: str, name: str | None = None) -> dict[str, Any]:
-    function = {"arguments": arguments} | ({"name": name} if name else {})
-    head = {"id": f"call_{index}", "type": "function"} if name else {}
-    return {"tool_calls": [{"index": index, **head, "function": function}]}
-
 
 ANSWER = [
     [chunk({"role": "assistant", "content": ""})],

@@ -18,24 +18,12 @@ from gateway.errors import GatewayError, InvalidRequestError
 from gateway.providers.anthropic import Anthropic
 from gateway.providers.anthropic.chat import AnthropicChat
 from gateway.types import Chunk
+from tests.providers.answers import read_stream, read_stream_until_error
 
 NEW = "claude-opus-5"
 OLD = "claude-sonnet-4-20250514"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
 HELLO = [{"role": "user", "content": "hi"}]
-WEATHER: dict[str, Any] = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "Weather of a city",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"type": "string"}},
-            "required": ["city"],
-        },
-    },
-}
-TIME: dict[str, Any] = {"type": "function", "function": {"name": "get_time"}}
 
 
 def target(model: str = NEW, requested: str = "my-model") -> Target:
@@ -146,21 +134,14 @@ def read_pieces(
     pieces: Iterable[bytes], call: AnthropicChat | None = None, index: int = 0
 ) -> list[Chunk]:
     """Return all chunks of an answer in pieces, which must be whole."""
-    call = call or ask()
-    return [chunk for chunks in call.iter_chunks(iter(pieces), index) for chunk in chunks]
+    return read_stream(call or ask(), pieces, index)
 
 
 def read_until_error(
     body: bytes, call: AnthropicChat | None = None
 ) -> tuple[list[Chunk], GatewayError]:
     """Return the chunks that came before the error a body must end with, and the error."""
-    chunks: list[Chunk] = []
-    try:
-        for batch in (call or ask()).iter_chunks(iter([body]), 0):
-            chunks += batch
-    except GatewayError as error:
-        return chunks, error
-    raise AssertionError("the answer ended without an error")
+    return read_stream_until_error(call or ask(), body)
 
 
 def read_whole(call: AnthropicChat | None = None, **fields: Any) -> dict[str, Any]:
@@ -188,20 +169,3 @@ def check_chunks(chunks: Iterable[Chunk]) -> None:
     """Check chunks strictly against the types of OpenAI's own SDK."""
     for chunk in chunks:
         ChatCompletionChunk.model_validate(chunk, strict=True)
-
-
-def deltas(chunks: Iterable[Chunk]) -> list[dict[str, Any]]:
-    """Return the deltas of chunks, the empty one of the finish included."""
-    return [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
-
-
-def text(chunks: Iterable[Chunk], name: str = "content") -> str:
-    """Return the text of chunks, joined."""
-    return "".join(delta.get(name) or "" for delta in deltas(chunks))
-
-
-def finish_reason(chunks: Iterable[Chunk]) -> str | None:
-    """Return the one finish reason of chunks."""
-    choices = [choice for chunk in chunks for choice in chunk["choices"]]
-    (reason,) = [each["finish_reason"] for each in choices if each["finish_reason"]]
-    return reason

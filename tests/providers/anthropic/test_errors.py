@@ -36,7 +36,9 @@ def told(status: int, kind: str = "", message: str = "", headers: Any = None) ->
         ("error-529-overloaded-error", 503, "service_unavailable", None),
     ],
 )
-def test_recorded_errors(name: str, status: int, code: str | None, param: str | None) -> None:
+def test_a_recorded_error_becomes_openais(
+    name: str, status: int, code: str | None, param: str | None
+) -> None:
     recording = load("anthropic", name)
     error = Anthropic().parse_error(recording.status, recording.headers, recording.body, target())
     assert (error.status, error.code, error.param) == (status, code, param)

@@ -197,7 +197,7 @@ def test_calls_of_the_older_form_have_ids_of_their_own() -> None:
         ("https://example.com/a.png", {"type": "url", "url": "https://example.com/a.png"}),
     ],
 )
-def test_images(url: str, source: Any) -> None:
+def test_an_image_becomes_a_source(url: str, source: Any) -> None:
     part = {"type": "image_url", "image_url": {"url": url}}
     assert user_part(part) == {"type": "image", "source": source}
 
@@ -241,7 +241,7 @@ def test_what_is_no_image_is_refused(url: str) -> None:
         ({"file_id": "f-1"}, {"type": "document", "source": {"type": "file", "file_id": "f-1"}}),
     ],
 )
-def test_documents(file: Any, block: Any) -> None:
+def test_a_file_becomes_a_document(file: Any, block: Any) -> None:
     assert user_part({"type": "file", "file": file}) == block
 
 

@@ -15,7 +15,8 @@ from gateway.providers.anthropic import Anthropic
 from gateway.providers.anthropic.native import AnthropicNativeChat
 from gateway.types import NativeChunk, NativeCompletion, NativeRequest
 from tests.cutting import cuts
-from tests.providers.anthropic.asking import event, read_pieces, start, target, text, text_block
+from tests.providers.answers import text
+from tests.providers.anthropic.asking import event, read_pieces, start, target, text_block
 from tests.providers.anthropic.test_recordings import CALL, STREAMS, WHOLES
 from tests.recordings import load
 

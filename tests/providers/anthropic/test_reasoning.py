@@ -11,13 +11,12 @@ import pytest
 from gateway.chunks import gather
 from gateway.providers.anthropic.earlier_thinking import BINDING_CONTROLS
 from gateway.providers.anthropic.thinking import build_call_id, parse_call_id
+from tests.providers.answers import deltas, text
 from tests.providers.anthropic.asking import (
     NEW,
     OLD,
-    TIME,
     ask,
     block,
-    deltas,
     dropped,
     end,
     read,
@@ -25,10 +24,10 @@ from tests.providers.anthropic.asking import (
     refusal,
     sent,
     start,
-    text,
     text_block,
     tool_block,
 )
+from tests.providers.tools import TIME
 
 ADAPTIVE = {"type": "adaptive", "display": "summarized"}
 THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "sig=="}

@@ -7,8 +7,16 @@ from typing import Any
 import pytest
 
 from gateway.errors import RequestTooLargeError
-from gateway.providers.anthropic import request as request_module
-from tests.providers.anthropic.asking import HELLO, NEW, OLD, ask, dropped, refusal, sent
+from gateway.providers import request_body
+from tests.providers.anthropic.asking import (
+    HELLO,
+    NEW,
+    OLD,
+    ask,
+    dropped,
+    refusal,
+    sent,
+)
 
 HAIKU_4_5 = "claude-haiku-4-5-20251001"
 SONNET_4_6 = "claude-sonnet-4-6"
@@ -75,7 +83,6 @@ def test_fields_under_their_names(fields: Any, expected: Any) -> None:
     assert dropped(**fields) == []
 
 
-SAMPLING = {"temperature": 0.3, "top_p": 0.5, "top_k": 4}
 THINKING = {"reasoning_effort": "low"}
 
 
@@ -169,7 +176,7 @@ def test_several_choices_are_several_streams() -> None:
 
 
 def test_too_much_for_several_choices_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_module, "MAX_BYTES_OF_ALL_CHOICES", 200)
+    monkeypatch.setattr(request_body, "MAX_BYTES_OF_ALL_CHOICES", 200)
     with pytest.raises(RequestTooLargeError):
         ask(n=3)
     ask(n=1, messages=[*HELLO, {"role": "user", "content": "x" * 300}])

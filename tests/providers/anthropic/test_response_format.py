@@ -9,22 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.providers.anthropic.schema import fit_schema
+from tests.providers.answers import deltas, finish_reason, text
 from tests.providers.anthropic.asking import (
     OLD,
-    TIME,
     ask,
-    deltas,
     dropped,
     end,
-    finish_reason,
     read,
     read_whole,
     refusal,
     sent,
     start,
-    text,
     tool_block,
 )
+from tests.providers.tools import TIME
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 CLOSED = {**CITY, "additionalProperties": False}

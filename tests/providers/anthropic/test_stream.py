@@ -12,24 +12,22 @@ from hypothesis import strategies as st
 
 from gateway.chunks import gather
 from gateway.errors import GatewayError, ServiceUnavailableError, UpstreamError
+from tests.providers.answers import deltas, finish_reason, text
 from tests.providers.anthropic.asking import (
-    TIME,
     ask,
     block,
     check_chunks,
-    deltas,
     end,
     event,
-    finish_reason,
     read,
     read_pieces,
     read_until_error,
     read_whole,
     start,
-    text,
     text_block,
     tool_block,
 )
+from tests.providers.tools import TIME
 
 CALL = ask(stream=True)
 

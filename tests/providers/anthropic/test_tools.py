@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.providers.anthropic.asking import OLD, TIME, WEATHER, dropped, refusal, sent
+from tests.providers.anthropic.asking import OLD, dropped, refusal, sent
+from tests.providers.tools import TIME, WEATHER
 
 UNFORCED = "claude-fable-5-1"
 NAMED = {"type": "function", "function": {"name": "get_time"}}
@@ -38,7 +39,7 @@ def test_a_tool_without_parameters_takes_an_empty_object() -> None:
         (NAMED, {"type": "tool", "name": "get_time"}),
     ],
 )
-def test_choices(choice: Any, expected: Any) -> None:
+def test_a_tool_choice_keeps_its_meaning(choice: Any, expected: Any) -> None:
     assert sent(tools=[WEATHER, TIME], tool_choice=choice).get("tool_choice") == expected
 
 

@@ -14,6 +14,7 @@ from gateway.providers.bedrock import Bedrock
 from gateway.providers.bedrock.chat import BedrockChat
 from gateway.types import Chunk
 from tests.event_streams import encode_event
+from tests.providers.answers import read_stream, read_stream_until_error
 
 OPUS = "us.anthropic.claude-opus-4-6-v1"
 SONNET = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -23,15 +24,6 @@ NOVA = "us.amazon.nova-2-lite-v1:0"
 LLAMA = "meta.llama3-1-70b-instruct-v1:0"
 OSS = "openai.gpt-oss-120b-1:0"
 
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "Weather of a city",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
-    },
-}
-TIME = {"type": "function", "function": {"name": "get_time"}}
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
 
@@ -83,32 +75,11 @@ def end(reason: str = "end_turn", **usage: int) -> bytes:
 
 def read(pieces: Iterable[bytes], call: BedrockChat | None = None) -> list[Chunk]:
     """Return all chunks of an answer in pieces, which must be whole."""
-    call = call or ask(stream=True)
-    return [chunk for chunks in call.iter_chunks(iter(pieces), 0) for chunk in chunks]
+    return read_stream(call or ask(stream=True), pieces)
 
 
 def read_until_error(
     body: bytes, call: BedrockChat | None = None
 ) -> tuple[list[Chunk], GatewayError]:
     """Return the chunks that came before the error a body must end with, and the error."""
-    chunks: list[Chunk] = []
-    try:
-        for batch in (call or ask(stream=True)).iter_chunks(iter([body]), 0):
-            chunks += batch
-    except GatewayError as error:
-        return chunks, error
-    raise AssertionError("the answer ended without an error")
-
-
-def deltas(chunks: Iterable[Chunk]) -> list[dict[str, Any]]:
-    return [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
-
-
-def text(chunks: Iterable[Chunk], name: str = "content") -> str:
-    return "".join(each.get(name) or "" for each in deltas(chunks))
-
-
-def finish_reason(chunks: Iterable[Chunk]) -> str | None:
-    choices = [choice for chunk in chunks for choice in chunk["choices"]]
-    (reason,) = [each["finish_reason"] for each in choices if each["finish_reason"]]
-    return reason
+    return read_stream_until_error(call or ask(stream=True), body)

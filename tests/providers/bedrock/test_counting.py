@@ -8,7 +8,8 @@ import pytest
 from gateway.errors import UpstreamError
 from gateway.providers.bedrock import Bedrock
 from gateway.types import NativeRequest, UpstreamRequest
-from tests.providers.bedrock.asking import NOVA, SONNET, WEATHER, target
+from tests.providers.bedrock.asking import NOVA, SONNET, target
+from tests.providers.tools import WEATHER
 from tests.recordings import load
 
 HELLO = [{"role": "user", "content": "Hello, world!"}]

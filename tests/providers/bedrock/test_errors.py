@@ -46,7 +46,9 @@ def parse(status: int, name: str = "", message: str = "m", **headers: str) -> Ga
         (302, "", UpstreamError, "upstream_error"),
     ],
 )
-def test_exceptions(status: int, name: str, kind: type[GatewayError], code: str | None) -> None:
+def test_an_exception_becomes_the_error_of_its_status(
+    status: int, name: str, kind: type[GatewayError], code: str | None
+) -> None:
     error = parse(status, name)
     assert (type(error), error.code, error.upstream_status) == (kind, code, status)
 

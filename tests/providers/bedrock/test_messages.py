@@ -147,7 +147,7 @@ def test_documents_have_a_format_and_different_neutral_names() -> None:
     assert base64.b64decode(documents[0]["source"]["bytes"]) == b"%PDF-1.7"
 
 
-def test_audio() -> None:
+def test_audio_is_sent_as_bytes() -> None:
     audio = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
     assert built(user(audio))[0]["content"] == [
         {"audio": {"format": "wav", "source": {"bytes": "AAAA"}}}

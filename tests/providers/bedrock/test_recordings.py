@@ -15,15 +15,9 @@ from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Ups
 from gateway.event_stream import iter_messages
 from gateway.providers.bedrock import Bedrock
 from tests import recordings
-from tests.cutting import cuts
-from tests.providers.bedrock.asking import (
-    ask,
-    finish_reason,
-    read,
-    read_until_error,
-    target,
-    text,
-)
+from tests.cutting import cuts, iter_cuts
+from tests.providers.answers import deltas, finish_reason, text, tool_calls
+from tests.providers.bedrock.asking import ask, read, read_until_error, target
 
 STREAMS = recordings.names("bedrock", "converse-stream")
 WHOLE = recordings.names("bedrock", "converse-whole")
@@ -54,9 +48,8 @@ def test_recorded_stream_reads_the_same_cut_at_every_byte(name: str) -> None:
     body = recordings.load("bedrock", name).body
     call = ask(stream=True)
     whole = read([body], call)
-    assert read([body[at : at + 1] for at in range(len(body))], call) == whole
-    for at in range(0, len(body), max(1, len(body) // 300)):
-        assert read([body[:at], body[at:]], call) == whole
+    for pieces in iter_cuts(body, most=300):
+        assert read(pieces, call) == whole
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -77,7 +70,7 @@ def test_recorded_stream_keeps_every_text_call_and_count(name: str) -> None:
     assert text(chunks, "reasoning_content") == "".join(
         each.get("reasoningContent", {}).get("text", "") for each in said
     )
-    calls = [c for ch in chunks for x in ch["choices"] for c in x["delta"].get("tool_calls", ())]
+    calls = tool_calls(chunks)
     assert "".join(call["function"]["arguments"] for call in calls) == "".join(
         each["toolUse"]["input"] for each in said if "toolUse" in each
     )
@@ -94,9 +87,8 @@ def test_recorded_stream_is_one_of_openai(name: str) -> None:
     chunks = read(recordings.load("bedrock", name).pieces)
     for chunk in chunks:
         ChatCompletionChunk.model_validate(chunk, strict=True)
-    roles = [x["delta"].get("role") for chunk in chunks for x in chunk["choices"]]
-    assert roles[0] == "assistant"
-    assert set(roles[1:]) <= {None}
+    assert [each["role"] for each in deltas(chunks) if "role" in each] == ["assistant"]
+    assert deltas(chunks)[0]["role"] == "assistant"
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -145,12 +137,7 @@ def test_recorded_citations_are_kept() -> None:
     message = ask().parse_response(recording.body)["choices"][0]["message"]
     assert [each["title"] for each in message["citations"]] == ["company_policy"]
     chunks = read(recordings.load("bedrock", "converse-stream-file-claude-haiku-4-5").pieces)
-    cited = [
-        each
-        for chunk in chunks
-        for x in chunk["choices"]
-        for each in x["delta"].get("citations", ())
-    ]
+    cited = [each for delta in deltas(chunks) for each in delta.get("citations", ())]
     assert [each["title"] for each in cited] == ["facts"]
 
 

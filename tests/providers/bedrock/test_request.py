@@ -65,7 +65,7 @@ def test_a_name_that_no_path_can_hold_is_no_model(model: str) -> None:
         ({"temperature": None, "stop": None}, None),
     ],
 )
-def test_sampling(fields: dict[str, Any], expected: Any) -> None:
+def test_sampling_has_the_names_of_converse(fields: dict[str, Any], expected: Any) -> None:
     assert sent(**fields).get("inferenceConfig") == expected
     assert ask(**fields).dropped_params == ()
 
@@ -178,7 +178,9 @@ def test_converses_own_fields_go_to_it_and_unknown_ones_to_the_model() -> None:
         ("scale", None, ("service_tier",)),
     ],
 )
-def test_service_tier(tier: str, expected: Any, dropped: tuple[str, ...]) -> None:
+def test_a_service_tier_keeps_its_meaning_or_is_dropped(
+    tier: str, expected: Any, dropped: tuple[str, ...]
+) -> None:
     assert sent(service_tier=tier).get("serviceTier") == expected
     assert ask(service_tier=tier).dropped_params == dropped
 

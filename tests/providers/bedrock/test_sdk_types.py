@@ -18,8 +18,6 @@ from tests.providers.bedrock.asking import (
     OSS,
     PIXEL,
     SONNET,
-    TIME,
-    WEATHER,
     ask,
     delta,
     end,
@@ -28,6 +26,7 @@ from tests.providers.bedrock.asking import (
     start_call,
     stop_block,
 )
+from tests.providers.tools import TIME, WEATHER
 
 loaders = pytest.importorskip("botocore.loaders", reason="botocore is not installed")
 MODEL = pytest.importorskip("botocore.model").ServiceModel(

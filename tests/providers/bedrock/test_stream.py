@@ -14,19 +14,17 @@ from gateway.errors import (
 )
 from gateway.providers.bedrock.answer import FINISH_REASONS
 from tests.event_streams import encode_event, encode_exception, encode_message
+from tests.providers.answers import deltas, finish_reason, text
 from tests.providers.bedrock.asking import (
-    WEATHER,
     ask,
     delta,
-    deltas,
     end,
-    finish_reason,
     read,
     read_until_error,
     start_call,
     stop_block,
-    text,
 )
+from tests.providers.tools import WEATHER
 
 
 def test_parallel_calls_are_numbered_and_have_arguments() -> None:

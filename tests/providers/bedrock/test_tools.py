@@ -7,31 +7,29 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.providers.answers import finish_reason, text
 from tests.providers.bedrock.asking import (
     FABLE,
     HAIKU,
     NOVA,
     SONNET,
-    TIME,
-    WEATHER,
     ask,
     delta,
     end,
-    finish_reason,
     read,
     refusal,
     sent,
     start_call,
     stop_block,
-    text,
 )
+from tests.providers.tools import TIME, WEATHER
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "object", "properties": {}}}}
 BY_SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}
 BY_OBJECT = {"type": "json_object"}
 
 
-def test_tools() -> None:
+def test_tools_become_specifications() -> None:
     strict = {"type": "function", "function": {"name": "s", "strict": True}}
     config = sent(tools=[WEATHER, TIME, strict])["toolConfig"]
     empty = {"json": {"type": "object", "properties": {}}}
@@ -41,7 +39,7 @@ def test_tools() -> None:
                 "toolSpec": {
                     "name": "get_weather",
                     "description": "Weather of a city",
-                    "inputSchema": {"json": WEATHER["function"]["parameters"]},  # type: ignore[index]
+                    "inputSchema": {"json": WEATHER["function"]["parameters"]},
                 }
             },
             {"toolSpec": {"name": "get_time", "inputSchema": empty}},
@@ -58,7 +56,7 @@ def test_tools() -> None:
         ({"type": "function", "function": {"name": "get_time"}}, {"tool": {"name": "get_time"}}),
     ],
 )
-def test_tool_choice(choice: Any, expected: Any) -> None:
+def test_a_tool_choice_keeps_its_meaning(choice: Any, expected: Any) -> None:
     config = sent(tools=[WEATHER, TIME], tool_choice=choice)["toolConfig"]
     assert config.get("toolChoice") == expected
 

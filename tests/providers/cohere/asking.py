@@ -13,19 +13,11 @@ from gateway.errors import GatewayError, InvalidRequestError
 from gateway.providers.cohere import Cohere
 from gateway.providers.cohere.chat import CohereChat
 from gateway.types import Chunk
+from tests.providers.answers import read_stream, read_stream_until_error
 
 COMMAND = "command-a-03-2025"
 REASONING = "command-a-reasoning-08-2025"
 
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "Weather of a city",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
-    },
-}
-TIME = {"type": "function", "function": {"name": "get_time"}}
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
 
@@ -77,32 +69,11 @@ def end(reason: str = "COMPLETE", **tokens: Any) -> bytes:
 
 def read(pieces: Iterable[bytes], call: CohereChat | None = None) -> list[Chunk]:
     """Return all chunks of an answer in pieces, which must be whole."""
-    call = call or ask(stream=True)
-    return [chunk for chunks in call.iter_chunks(iter(pieces), 0) for chunk in chunks]
+    return read_stream(call or ask(stream=True), pieces)
 
 
 def read_until_error(
     body: bytes, call: CohereChat | None = None
 ) -> tuple[list[Chunk], GatewayError]:
     """Return the chunks that came before the error a body must end with, and the error."""
-    chunks: list[Chunk] = []
-    try:
-        for batch in (call or ask(stream=True)).iter_chunks(iter([body]), 0):
-            chunks += batch
-    except GatewayError as error:
-        return chunks, error
-    raise AssertionError("the answer ended without an error")
-
-
-def deltas(chunks: Iterable[Chunk]) -> list[dict[str, Any]]:
-    return [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
-
-
-def text(chunks: Iterable[Chunk], name: str = "content") -> str:
-    return "".join(each.get(name) or "" for each in deltas(chunks))
-
-
-def finish_reason(chunks: Iterable[Chunk]) -> str | None:
-    choices = [choice for chunk in chunks for choice in chunk["choices"]]
-    (reason,) = [each["finish_reason"] for each in choices if each["finish_reason"]]
-    return reason
+    return read_stream_until_error(call or ask(stream=True), body)

@@ -49,7 +49,9 @@ def parse(status: int, message: str = "m", **headers: str) -> GatewayError:
         (307, "", UpstreamError, "upstream_error"),
     ],
 )
-def test_errors(status: int, message: str, kind: type[GatewayError], code: str | None) -> None:
+def test_an_error_keeps_its_status_or_says_whose_fault_it_is(
+    status: int, message: str, kind: type[GatewayError], code: str | None
+) -> None:
     error = parse(status, message)
     assert (type(error), error.code, error.upstream_status) == (kind, code, status)
     assert error.message

@@ -13,15 +13,9 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, UpstreamError
 from gateway.providers.cohere import Cohere
 from tests import recordings
-from tests.cutting import cuts
-from tests.providers.cohere.asking import (
-    ask,
-    finish_reason,
-    read,
-    read_until_error,
-    target,
-    text,
-)
+from tests.cutting import cuts, iter_cuts
+from tests.providers.answers import deltas, finish_reason, text, tool_calls
+from tests.providers.cohere.asking import ask, read, read_until_error, target
 
 OLD = "stream-plain-command"
 """An answer of the older API, which is not asked."""
@@ -46,9 +40,8 @@ def test_recorded_stream_reads_the_same_cut_at_every_byte(name: str) -> None:
     body = recordings.load("cohere", name).body
     call = ask(stream=True)
     whole = read([body], call)
-    assert read([body[at : at + 1] for at in range(len(body))], call) == whole
-    for at in range(0, len(body), max(1, len(body) // 300)):
-        assert read([body[:at], body[at:]], call) == whole
+    for pieces in iter_cuts(body, most=300):
+        assert read(pieces, call) == whole
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -69,7 +62,7 @@ def test_recorded_stream_keeps_every_text_call_and_count(name: str) -> None:
     planned = "".join(each.get("tool_plan", "") for each in messages)
     thought = "".join(content.get("thinking", "") for content in contents)
     assert text(chunks, "reasoning_content") == planned + thought
-    calls = [c for ch in chunks for x in ch["choices"] for c in x["delta"].get("tool_calls", ())]
+    calls = tool_calls(chunks)
     recorded = [each["tool_calls"] for each in messages if "tool_calls" in each]
     assert [call["id"] for call in calls if "id" in call] == [
         c["id"] for c in recorded if "id" in c
@@ -90,9 +83,8 @@ def test_recorded_stream_is_one_of_openai(name: str) -> None:
     chunks = read(recordings.load("cohere", name).pieces)
     for chunk in chunks:
         ChatCompletionChunk.model_validate(chunk, strict=True)
-    roles = [x["delta"].get("role") for chunk in chunks for x in chunk["choices"]]
-    assert roles[0] == "assistant"
-    assert set(roles[1:]) <= {None}
+    assert [each["role"] for each in deltas(chunks) if "role" in each] == ["assistant"]
+    assert deltas(chunks)[0]["role"] == "assistant"
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -136,8 +128,7 @@ def test_recorded_answer_says_what_the_model_said(name: str) -> None:
 
 def test_recorded_citations_of_a_stream_are_kept() -> None:
     chunks = read(recordings.load("cohere", "stream-toolresult-command-r7b-12-2024").pieces)
-    deltas = [x["delta"] for chunk in chunks for x in chunk["choices"]]
-    cited = [each for delta in deltas for each in delta.get("citations", ())]
+    cited = [each for delta in deltas(chunks) for each in delta.get("citations", ())]
     assert [(each["start"], each["end"], each["text"]) for each in cited] == [(0, 6, "363.89")]
 
 

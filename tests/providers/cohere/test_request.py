@@ -7,16 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.providers.cohere.asking import (
-    COMMAND,
-    PIXEL,
-    REASONING,
-    TIME,
-    WEATHER,
-    ask,
-    refusal,
-    sent,
-)
+from tests.providers.cohere.asking import COMMAND, PIXEL, REASONING, ask, refusal, sent
+from tests.providers.tools import TIME, WEATHER
 
 JSON = {"type": "json_object"}
 CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
@@ -59,7 +51,7 @@ def test_a_plain_request_has_nothing_but_its_message() -> None:
         ),
     ],
 )
-def test_fields(fields: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_a_field_has_coheres_name(fields: dict[str, Any], expected: dict[str, Any]) -> None:
     body = sent(**fields)
     for name in ("model", "messages", "stream"):
         del body[name]
@@ -119,7 +111,9 @@ def test_each_choice_is_a_stream_with_its_own_seed() -> None:
         ),
     ],
 )
-def test_tool_choice(choice: Any, names: list[str], expected: str | None) -> None:
+def test_a_tool_choice_keeps_its_meaning(
+    choice: Any, names: list[str], expected: str | None
+) -> None:
     body = sent(tools=[WEATHER, TIME], tool_choice=choice)
     assert [tool["function"]["name"] for tool in body["tools"]] == names
     assert body.get("tool_choice") == expected
@@ -134,7 +128,7 @@ def test_strictness_holds_for_all_tools_or_none() -> None:
     assert ask(tools=[strict, TIME]).dropped_params == ("tools.function.strict",)
 
 
-def test_messages() -> None:
+def test_messages_keep_all_that_cohere_takes() -> None:
     messages = [
         {"role": "developer", "content": [{"type": "text", "text": "a"}]},
         {

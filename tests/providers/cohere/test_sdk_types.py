@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from tests.providers.cohere.asking import PIXEL, REASONING, TIME, WEATHER, ask, sent
+from tests.providers.cohere.asking import PIXEL, REASONING, ask, sent
+from tests.providers.tools import TIME, WEATHER
 
 cohere = pytest.importorskip("cohere", reason="cohere is not installed")
 

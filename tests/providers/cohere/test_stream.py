@@ -9,18 +9,9 @@ import pytest
 
 from gateway.errors import GatewayError, UpstreamError, UpstreamTimeoutError
 from gateway.providers.cohere.answer import FINISH_REASONS
-from tests.providers.cohere.asking import (
-    TIME,
-    ask,
-    deltas,
-    end,
-    event,
-    finish_reason,
-    read,
-    read_until_error,
-    said,
-    text,
-)
+from tests.providers.answers import deltas, finish_reason, text
+from tests.providers.cohere.asking import ask, end, event, read, read_until_error, said
+from tests.providers.tools import TIME
 
 
 def whole(message: Any, **fields: Any) -> dict[str, Any]:

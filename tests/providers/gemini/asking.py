@@ -16,20 +16,8 @@ from gateway.errors import GatewayError, InvalidRequestError
 from gateway.providers.gemini import Gemini, Vertex
 from gateway.providers.gemini.chat import GeminiChat
 from gateway.types import Chunk
+from tests.providers.answers import read_stream, read_stream_until_error
 
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "Weather of a city",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"type": "string"}},
-            "required": ["city"],
-        },
-    },
-}
-TIME = {"type": "function", "function": {"name": "get_time"}}
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
 PIXEL_URI = f"data:image/png;base64,{PIXEL}"
 HI = {"role": "user", "content": "hi"}
@@ -131,7 +119,7 @@ def read(*pieces: Any, call: GeminiChat | None = None) -> list[Chunk]:
 def read_pieces(pieces: Iterable[bytes], call: GeminiChat | None = None) -> list[Chunk]:
     """Return all chunks of a streamed answer in pieces of bytes, strictly OpenAI's."""
     call = call or ask(stream=True)
-    chunks = [chunk for batch in call.iter_chunks(iter(pieces), 0) for chunk in batch]
+    chunks = read_stream(call, pieces)
     for chunk in chunks:
         ChatCompletionChunk.model_validate_json(json.dumps(chunk), strict=True)
     return chunks
@@ -141,13 +129,7 @@ def read_until_error(
     body: bytes, call: GeminiChat | None = None
 ) -> tuple[list[Chunk], GatewayError]:
     """Return the chunks that came before the error a body must end with, and the error."""
-    chunks: list[Chunk] = []
-    try:
-        for batch in (call or ask(stream=True)).iter_chunks(iter([body]), 0):
-            chunks += batch
-    except GatewayError as error:
-        return chunks, error
-    raise AssertionError("the answer ended without an error")
+    return read_stream_until_error(call or ask(stream=True), body)
 
 
 def read_whole(body: Any, call: GeminiChat | None = None) -> dict[str, Any]:
@@ -156,30 +138,3 @@ def read_whole(body: Any, call: GeminiChat | None = None) -> dict[str, Any]:
     completion = (call or ask()).parse_response(data)
     ChatCompletion.model_validate_json(json.dumps(completion), strict=True)
     return completion
-
-
-def deltas(chunks: Iterable[Chunk]) -> list[dict[str, Any]]:
-    """Return the deltas of chunks, the empty one of the finish included."""
-    return [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
-
-
-def text(chunks: Iterable[Chunk], name: str = "content") -> str:
-    """Return the text of chunks, joined."""
-    return "".join(delta.get(name) or "" for delta in deltas(chunks))
-
-
-def finish_reason(chunks: Iterable[Chunk]) -> str | None:
-    """Return the one finish reason of chunks."""
-    choices = [choice for chunk in chunks for choice in chunk["choices"]]
-    (reason,) = [each["finish_reason"] for each in choices if each["finish_reason"]]
-    return reason
-
-
-def tool_calls(chunks: Iterable[Chunk]) -> list[dict[str, Any]]:
-    """Return the tool calls of chunks, in order."""
-    return [call for delta in deltas(chunks) for call in delta.get("tool_calls", ())]
-
-
-def usage(chunks: list[Chunk]) -> Any:
-    """Return the usage that the last chunk tells."""
-    return chunks[-1]["usage"]

@@ -20,14 +20,11 @@ from gateway.errors import (
 )
 from gateway.providers.gemini import Gemini, finish
 from gateway.providers.gemini.signatures import parse_id
+from tests.providers.answers import deltas, finish_reason, text, tool_calls, usage
 from tests.providers.gemini.asking import (
-    TIME,
-    WEATHER,
     ask,
     called,
-    deltas,
     encode,
-    finish_reason,
     part,
     piece,
     read,
@@ -35,10 +32,8 @@ from tests.providers.gemini.asking import (
     read_until_error,
     read_whole,
     target,
-    text,
-    tool_calls,
-    usage,
 )
+from tests.providers.tools import TIME, WEATHER
 
 SIGNATURE = "Et4BCtsBAQw51scb57yHasGasjVnyfOaJ55iqkMHi+EqW3tdi0Ms/A=="
 EXTRA = {"google": {"thought_signature": SIGNATURE}}

@@ -1,3 +1,5 @@
+"""Counting the tokens of a prompt with Gemini."""
+
 from __future__ import annotations
 
 import json
@@ -8,7 +10,8 @@ import pytest
 from gateway.errors import InvalidRequestError, UpstreamError
 from gateway.providers.gemini import Gemini, Vertex
 from gateway.types import NativeRequest
-from tests.providers.gemini.asking import HI, TIME, target, vertex_target
+from tests.providers.gemini.asking import HI, target, vertex_target
+from tests.providers.tools import TIME
 from tests.recordings import load
 
 

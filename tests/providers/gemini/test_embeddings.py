@@ -1,3 +1,5 @@
+"""Embeddings of Gemini and Vertex."""
+
 from __future__ import annotations
 
 import json

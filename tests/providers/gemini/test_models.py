@@ -1,3 +1,5 @@
+"""Gemini's and Vertex's lists of models, and how their keys are sent."""
+
 from __future__ import annotations
 
 import json

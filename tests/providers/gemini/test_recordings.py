@@ -15,16 +15,13 @@ from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Ups
 from gateway.providers.gemini import Gemini
 from tests import recordings
 from tests.cutting import cuts
+from tests.providers.answers import finish_reason, text, tool_calls, usage
 from tests.providers.gemini.asking import (
     ask,
-    finish_reason,
     read_pieces,
     read_until_error,
     read_whole,
     target,
-    text,
-    tool_calls,
-    usage,
     vertex_target,
 )
 

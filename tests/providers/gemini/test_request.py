@@ -9,8 +9,6 @@ import pytest
 from gateway.errors import InvalidRequestError
 from tests.providers.gemini.asking import (
     HI,
-    TIME,
-    WEATHER,
     ask,
     refusal,
     sent,
@@ -18,6 +16,7 @@ from tests.providers.gemini.asking import (
     target,
     vertex_target,
 )
+from tests.providers.tools import TIME, WEATHER
 
 SCHEMA = {"type": "object", "properties": {"a": {"const": 1}}, "$schema": "http://x"}
 
@@ -246,7 +245,7 @@ def test_choice_of_tools_is_a_mode(choice: Any, config: dict[str, Any] | None) -
     body = sent(tools=[WEATHER, TIME], tool_choice=choice)
     declarations = body["tools"][0]["functionDeclarations"]
     assert [each["name"] for each in declarations] == ["get_weather", "get_time"]
-    assert declarations[0]["parametersJsonSchema"] == WEATHER["function"]["parameters"]  # type: ignore[index]
+    assert declarations[0]["parametersJsonSchema"] == WEATHER["function"]["parameters"]
     assert body.get("toolConfig", {}).get("functionCallingConfig") == config
 
 

@@ -29,16 +29,13 @@ from gateway.providers.ollama.models import find_model
 from gateway.serialization import dumps_ascii, loads_strict
 from gateway.types import ModelInfo
 from tests import recordings
+from tests.providers.answers import deltas, finish_reason, text, tool_calls, usage
 from tests.providers.ollama.asking import (
     PIXEL,
-    TIME,
-    WEATHER,
     ask,
     called,
-    deltas,
     encode,
     end,
-    finish_reason,
     line,
     read,
     read_pieces,
@@ -47,11 +44,9 @@ from tests.providers.ollama.asking import (
     sent,
     sent_messages,
     target,
-    text,
-    tool_calls,
-    usage,
     with_capabilities,
 )
+from tests.providers.tools import TIME, WEATHER
 
 USER = {"role": "user", "content": "hi"}
 

@@ -41,21 +41,6 @@ def test_what_is_no_list_is_an_error_of_the_provider(body: bytes) -> None:
         Ollama().parse_loaded_models(body)
 
 
-@pytest.mark.parametrize(
-    ("name", "found"),
-    [
-        ("tiny", True),
-        ("TINY:latest", True),
-        (" tiny ", True),
-        ("tiny:7b", False),
-        ("tin", False),
-        ("x/tiny", False),
-    ],
-)
-def test_a_loaded_model_is_known_by_any_name_ollama_takes(name: str, found: bool) -> None:
-    assert Ollama().is_among({"tiny:latest"}, name) is found
-
-
 def test_loading_is_the_recorded_request() -> None:
     request = Ollama().build_warm(target(ProviderSettings("ollama", "ollama", "http://o")))
     recording = recordings.load("ollama", "load")

@@ -13,16 +13,8 @@ from gateway.errors import GatewayError, InvalidRequestError, NotFoundError, Ups
 from gateway.providers.ollama import Ollama
 from tests import recordings
 from tests.cutting import cuts, iter_cuts
-from tests.providers.ollama.asking import (
-    ask,
-    finish_reason,
-    read_pieces,
-    read_until_error,
-    target,
-    text,
-    tool_calls,
-    usage,
-)
+from tests.providers.answers import finish_reason, text, tool_calls, usage
+from tests.providers.ollama.asking import ask, read_pieces, read_until_error, target
 
 
 def _counts(prompt: int, completion: int) -> dict[str, int]:

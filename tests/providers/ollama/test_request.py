@@ -10,16 +10,8 @@ import pytest
 from gateway.errors import RequestTooLargeError
 from gateway.providers.ollama import Ollama
 from gateway.types import ModelInfo
-from tests.providers.ollama.asking import (
-    PIXEL,
-    TIME,
-    WEATHER,
-    ask,
-    refusal,
-    sent,
-    target,
-    with_capabilities,
-)
+from tests.providers.ollama.asking import PIXEL, ask, refusal, sent, target, with_capabilities
+from tests.providers.tools import TIME, WEATHER
 
 USER = {"role": "user", "content": "hi"}
 

@@ -7,25 +7,20 @@ from typing import Any
 import pytest
 
 from gateway.errors import UpstreamError
+from tests.providers.answers import deltas, finish_reason, text, tool_calls, usage
 from tests.providers.ollama.asking import (
-    TIME,
-    WEATHER,
     ask,
     called,
-    deltas,
     encode,
     end,
-    finish_reason,
     line,
     read,
     read_until_error,
     refusal,
     sent,
-    text,
-    tool_calls,
-    usage,
     with_capabilities,
 )
+from tests.providers.tools import TIME, WEATHER
 
 TOOLS = [WEATHER, TIME]
 CALL = '{"name":"get_weather","arguments":{"city":"Paris"}}'
@@ -62,7 +57,7 @@ def test_required_call_is_asked_for_as_a_structured_answer() -> None:
                 "type": "object",
                 "properties": {
                     "name": {"type": "string", "enum": ["get_weather"]},
-                    "arguments": WEATHER["function"]["parameters"],  # type: ignore[index]
+                    "arguments": WEATHER["function"]["parameters"],
                 },
                 "required": ["name", "arguments"],
             },

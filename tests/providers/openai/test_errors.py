@@ -22,8 +22,9 @@ from gateway.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
+from gateway.providers.error_message import MAX_MESSAGE_LENGTH
 from gateway.providers.openai.error_body import ErrorBody, parse_error_body
-from gateway.providers.openai.errors import MAX_MESSAGE_LENGTH, build_stream_error, parse_error
+from gateway.providers.openai.errors import build_stream_error, parse_error
 from tests.recordings import load, names
 
 HTML = b"<!DOCTYPE html><html><body>nginx at 10.0.0.7</body></html>"
