@@ -10,8 +10,6 @@ import contextlib
 import itertools
 import shutil
 import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.blackbox.resilience.acting import list_no_models
+from tests.chaos.trouble import run_redis
 from tests.gateway_process import USER_KEY, Gateway, find_free_port, run_gateway
 from tests.upstream import Upstream, serve_upstream
 
@@ -216,25 +215,10 @@ def fresh() -> str:
 @pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
     """Return where a real Redis of the test's own answers."""
-    server = shutil.which("redis-server")
-    if server is None:
+    if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
-    port = find_free_port()
-    command = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
-        _wait_until_it_listens(port)
-        yield f"redis://127.0.0.1:{port}/0"
-        process.terminate()
-
-
-def _wait_until_it_listens(port: int) -> None:
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        with contextlib.suppress(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        time.sleep(0.02)
-    raise AssertionError("redis-server did not start")
+    with run_redis(tmp_path) as (_, url):
+        yield url
 
 
 _numbers = itertools.count()
