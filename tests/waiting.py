@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(happened: Callable[[], bool], seconds: float = 5.0) -> float:
+def wait_until(happened: Callable[[], bool], seconds: float = 15.0) -> float:
     """Return how many seconds it took until ``happened``; fails if that is too many."""
     began = time.monotonic()
     while not happened():
