@@ -91,7 +91,7 @@ def refused_start(directory: Path, **environment: str) -> str:
         env=build_environment(**settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert process.returncode != 0

@@ -158,7 +158,7 @@ def test_warm_loads_a_model(loading_gateway: Gateway, ollama: Ollama, fresh: str
         cwd=loading_gateway.directory,
         env=build_environment(HOME=str(loading_gateway.directory)),
         capture_output=True,
-        timeout=20,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert ollama.loads == [fresh]
