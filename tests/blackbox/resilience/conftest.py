@@ -18,7 +18,7 @@ import pytest
 
 from tests.blackbox.resilience.acting import list_no_models
 from tests.chaos.trouble import run_redis
-from tests.gateway_process import USER_KEY, Gateway, find_free_port, run_gateway
+from tests.gateway_process import USER_KEY, Gateway, run_gateway
 from tests.upstream import Upstream, serve_upstream
 
 OTHER_KEY = "other-user-key-0123456789"
@@ -123,6 +123,14 @@ def occupied_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+@contextlib.contextmanager
+def refusing_port() -> Iterator[int]:
+    """Yield a port on which nobody listens, and that nobody else is given meanwhile."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
 @pytest.fixture(scope="session")
 def shared_upstreams() -> Iterator[Upstreams]:
     with contextlib.ExitStack() as stack:
@@ -134,13 +142,13 @@ def resilient_gateway(
     shared_upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     ports = {name: upstream.port for name, upstream in shared_upstreams.items()}
-    with occupied_port() as hole:
+    with occupied_port() as hole, refusing_port() as closed:
         providers = {
             **{name: build_provider(port) for name, port in ports.items()},
             "once": build_provider(ports["first"], max_retries=0),
             "hasty": build_provider(ports["first"], timeouts={"first_byte": HASTY}),
             "scarce": build_provider(ports["first"], max_concurrency=2),
-            "closed": build_provider(find_free_port()),
+            "closed": build_provider(closed),
             "hole": build_provider(hole),
         }
         models = {
