@@ -13,7 +13,7 @@ from gateway.config.settings import Settings
 from gateway.config.sources import Sources, read_sources
 from gateway.errors import ConfigurationError
 from gateway.reload import LiveConfiguration, load_at_start
-from gateway.state import LocalState
+from gateway.state import LocalState, StateUnavailableError
 from tests.waiting import least, wait_until
 
 BAD = "models: [1"
@@ -106,6 +106,17 @@ def test_a_fresh_start_does_not_take_an_earlier_reload_for_its_own(server: Serve
     assert set(later.current.models) == {"three"}
     server.write(config("four"))
     assert later.reload() == 2
+
+
+@pytest.mark.parametrize("operation", ["get", "update"])
+def test_a_state_that_is_away_or_goes_away_stops_no_start(
+    server: Server, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise StateUnavailableError("The state is away")
+
+    monkeypatch.setattr(server.state, operation, fail)
+    assert server.models_at_start("a:1") == {"one"}
 
 
 def test_a_reload_reaches_others_within_a_second(server: Server) -> None:
