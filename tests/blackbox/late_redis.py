@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import pytest
+
 from tests.gateway_process import Gateway
 
 ATTEMPTS = 5
@@ -26,6 +28,12 @@ def show_while_redis_is_in_time(machines: Sequence[Gateway], show: Callable[[int
             if _count_late(machines) == told:
                 raise
     show(ATTEMPTS - 1)
+
+
+def never_more(passed: int, most: int) -> None:
+    """Fail at once if more have passed than may, however late Redis was."""
+    if passed > most:
+        pytest.fail(f"{passed} passed, and not {most} at most")
 
 
 def _count_late(machines: Sequence[Gateway]) -> int:

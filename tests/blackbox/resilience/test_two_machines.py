@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.blackbox.late_redis import show_while_redis_is_in_time
+from tests.blackbox.late_redis import never_more, show_while_redis_is_in_time
 from tests.blackbox.resilience.acting import Counting, fail, say, seen
 from tests.blackbox.resilience.asking import at_once, text_of
 from tests.blackbox.resilience.conftest import Upstreams, build_provider
@@ -42,6 +42,7 @@ def test_limit_and_breaker_hold_across_both(machines: list[Gateway], upstreams: 
         first.handler = counting = Counting("done", 0.05)
         model = f"first/busy-{attempt}"
         got = at_once(24, lambda number: text_of(machines[number % 2].chat(model)))
+        never_more(counting.most, LIMIT)
         assert got == ["done"] * 24
         assert counting.most == LIMIT
 
