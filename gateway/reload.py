@@ -177,7 +177,10 @@ def load_at_start(sources: Sources, state: State) -> Loaded:
             if not server:
                 return Loaded(version, text, settings)
             own = {"generation": generation, "version": version, "text": text}
-            started = _remember(state, server, own)
+            try:
+                started = _remember(state, server, own)
+            except StateUnavailableError:  # away since we asked: no reason not to start
+                return Loaded(version, text, settings)
             if started is own:
                 return Loaded(version, text, settings)
     version, text = started["version"], started["text"]

@@ -8,13 +8,19 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from hypothesis import settings
-
-# A busy machine is no failure: pytest's timeout is the only deadline.
-settings.register_profile("gateway", deadline=None)
-settings.load_profile("gateway")
+from hypothesis import HealthCheck, settings
 
 NO_SKIP = os.environ.get("GATEWAY_TEST_NO_SKIP") == "1"
+
+# A busy machine is no failure: pytest's timeout is the only deadline. CI tries the same
+# examples each time, so that it tells of the change and not of luck; elsewhere they are new.
+settings.register_profile(
+    "gateway",
+    deadline=None,
+    derandomize=NO_SKIP,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("gateway")
 
 
 @pytest.fixture(autouse=True, scope="session")

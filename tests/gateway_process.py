@@ -25,7 +25,7 @@ import requests
 ROOT = Path(__file__).resolve().parent.parent
 USER_KEY = "user-key-0123456789abcdef"
 ADMIN_KEY = "admin-key-0123456789abcdef"
-START_TIMEOUT = 20.0
+START_TIMEOUT = 60.0
 """Seconds. A start takes one; a loaded machine takes its time."""
 
 _PROJECT = ("app.py", "wsgi.py", "gunicorn.conf.py", "gateway")
@@ -102,7 +102,7 @@ class Gateway:
             pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
-    def wait_for_log(self, text: str, timeout: float = 5.0) -> str:
+    def wait_for_log(self, text: str, timeout: float = 15.0) -> str:
         """Return the first line of the log with ``text``; fails if there is none in time."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:

@@ -68,7 +68,7 @@ def run_nginx(directory: Path, ports: Sequence[int]) -> Iterator[int]:
 
 
 def _wait_until_it_listens(port: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection(("127.0.0.1", port)).close()

@@ -23,7 +23,7 @@ import pytest
 
 from tests.gateway_process import find_free_port
 
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 
 
 @dataclass

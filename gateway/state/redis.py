@@ -203,12 +203,28 @@ class RedisState:
         return parse_reserved(answer, claims, owner, number)
 
     def _cancel_doubtful(self) -> None:
-        """Give back what may have been reserved after all, for Redis was late to say so."""
-        now = time.monotonic()
-        while self._doubtful and now - self._doubtful[0][0] > _DOUBT:
-            _, owner, number = self._doubtful[0]
-            self._client.run(*cancel_command(owner, number))
-            self._doubtful.popleft()
+        """Give back what may have been reserved after all, for Redis was late to say so.
+
+        Others may do the same meanwhile, so that each takes out what it gives back.
+        """
+        until = time.monotonic() - _DOUBT
+        while (doubtful := self._pop_doubtful(until)) is not None:
+            _, owner, number = doubtful
+            try:
+                self._client.run(*cancel_command(owner, number))
+            except BaseException:
+                self._doubtful.appendleft(doubtful)
+                raise
+
+    def _pop_doubtful(self, until: float) -> tuple[float, str, int] | None:
+        try:
+            doubtful = self._doubtful.popleft()
+        except IndexError:
+            return None
+        if doubtful[0] <= until:
+            return doubtful
+        self._doubtful.appendleft(doubtful)
+        return None
 
     def _reap(self, every: float) -> bool:
         """Settle what the dead hold, unless that was done within ``every`` seconds."""

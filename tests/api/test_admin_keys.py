@@ -175,23 +175,24 @@ def test_a_disabled_or_expired_or_revoked_key_is_refused_with_the_reason(
 
 
 def test_a_key_expires_by_itself(client: FlaskClient) -> None:
-    made = create(client, expires_at=time.time() + 0.6)
+    expires_at = time.time() + 1.5
+    made = create(client, expires_at=expires_at)
     assert ask(client, made["key"]).status_code == 200
-    time.sleep(0.7)
+    time.sleep(expires_at - time.time() + 0.01)
     assert ask(client, made["key"]).status_code == 401
 
 
 def test_the_old_text_of_a_rotated_key_is_good_for_the_overlap(client: FlaskClient) -> None:
     made = create(client)
     answer = client.post(
-        f"{KEYS}/{made['id']}/rotate", json={"overlap_seconds": 1}, headers=ADMIN
+        f"{KEYS}/{made['id']}/rotate", json={"overlap_seconds": 2}, headers=ADMIN
     ).json
     assert answer is not None
     assert answer["id"] == made["id"]
     assert answer["key"] != made["key"]
     assert ask(client, made["key"]).status_code == 200
     assert ask(client, answer["key"]).status_code == 200
-    wait_until(lambda: ask(client, made["key"]).status_code == 401, 3)
+    wait_until(lambda: ask(client, made["key"]).status_code == 401)
     assert ask(client, answer["key"]).status_code == 200
 
 
@@ -342,7 +343,7 @@ def test_last_used_is_told_after_a_while(client: FlaskClient) -> None:
         shown = client.get(f"{KEYS}/{made['id']}", headers=ADMIN).json or {}
         return shown["last_used_at"] is not None
 
-    wait_until(is_told, 8)
+    wait_until(is_told)
 
 
 def test_no_route_lets_a_key_use_a_model_it_may_not(client: FlaskClient) -> None:

@@ -64,7 +64,7 @@ def shared_impatient(
         config=build_config(shared_upstream),
         CONNECT_TIMEOUT="0.5",
         FIRST_BYTE_TIMEOUT="1.5",
-        IDLE_TIMEOUT="1",
+        IDLE_TIMEOUT="2",
         REQUEST_TIMEOUT="3",
         PING_AFTER="0.4",
         MAX_REQUEST_BYTES=str(1024 * 1024),

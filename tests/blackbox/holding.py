@@ -46,7 +46,7 @@ class OpenStream:
 
 def wait_for_other_workers(gateway: Gateway, old: list[int]) -> None:
     """Return when all workers are new ones, and one of them answers."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         workers = gateway.worker_pids()
         if len(workers) >= len(old) and not set(workers) & set(old):

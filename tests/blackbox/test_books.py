@@ -1,4 +1,4 @@
-"""Books that balance: mixed requests while a worker is killed every second."""
+"""Books that balance: mixed requests while one worker after the other is killed."""
 
 from __future__ import annotations
 
@@ -21,12 +21,16 @@ import pytest
 
 from tests.gateway_process import ADMIN_KEY, Gateway, chat_body, run_gateway
 from tests.upstream import Connection, Request, Upstream, serve_upstream
+from tests.waiting import wait_until
 
 SEED = 20261125
 REQUESTS = int(os.environ.get("GATEWAY_TEST_BOOKS", "2000"))
 """How many; the whole measure is 5000."""
 
 CLIENTS = 16
+BETWEEN_KILLS = 20
+"""How many requests have to be finished: workers that never live long enough serve nobody."""
+
 MAX_TOKENS = 64
 PROMPT_TOKENS = 3
 ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
@@ -128,16 +132,19 @@ def _read_stream(response: http.client.HTTPResponse, case: Case) -> None:
 
 
 @contextlib.contextmanager
-def killing(gateway: Gateway) -> Iterator[Counter[str]]:
-    """Kill a worker every second while the block runs; yields how many were."""
+def killing(gateway: Gateway, cases: list[Case]) -> Iterator[Counter[str]]:
+    """Kill a worker every second while ``cases`` are asked; yields how many were."""
     tally: Counter[str] = Counter()
     over = threading.Event()
     chance = random.Random(SEED)
 
     def kill() -> None:
+        seen = 0
         while not over.wait(1.0):
             workers = gateway.worker_pids()
-            if len(workers) > 1:
+            finished = sum(case.is_finished for case in cases)
+            if len(workers) > 1 and finished >= seen + BETWEEN_KILLS:
+                seen = finished
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(chance.choice(workers), signal.SIGKILL)
                     tally["killed"] += 1
@@ -191,9 +198,11 @@ def test_the_books_balance_whoever_is_killed(upstream: Upstream, tmp_path: Path)
     cases = build_cases()
     settings = {"WEB_CONCURRENCY": "3", "TOKEN_RATE_LIMIT": "100000000/minute"}
     with run_gateway(tmp_path, config=config, **settings) as gateway:
-        with killing(gateway) as tally, ThreadPoolExecutor(CLIENTS) as pool:
+        with killing(gateway, cases) as tally, ThreadPoolExecutor(CLIENTS) as pool:
             list(pool.map(lambda case: ask(gateway, case), cases))
         time.sleep(5)  # within which a living worker settles what dead ones left
+        begun = {case.request_id for case in cases if case.received}
+        wait_until(lambda: begun <= read_rows(gateway).keys(), 20)  # as soon as it gets to it
         rows = read_rows(gateway)
         stats = gateway.get("/stats", headers=ADMIN).json()["totals"]
     assert tally["killed"] >= 3

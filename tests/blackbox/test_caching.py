@@ -16,6 +16,7 @@ import pytest
 import requests
 from openai import OpenAI
 
+from tests.blackbox.late_redis import show_while_redis_is_in_time
 from tests.blackbox.repeats import (
     CHAT,
     CLIENTS,
@@ -79,7 +80,7 @@ def test_repeat_is_answered_from_the_cache(cached: Gateway, upstream: Upstream) 
     first, second = ask(cached, body), ask(cached, body)
     assert (status_of(first), status_of(second)) == ("miss", "hit")
     assert "Age" not in first.headers
-    assert second.headers["Age"] in ("0", "1")
+    assert 0 <= int(second.headers["Age"]) < 10
     assert first.json() == second.json()
     for name in ("x-gateway-provider", "x-gateway-model"):
         assert first.headers[name] == second.headers[name]
@@ -161,7 +162,7 @@ def test_embeddings_are_kept(cached: Gateway, upstream: Upstream) -> None:
     assert first.status_code == 200, first.text
     assert (status_of(first), status_of(hit)) == ("miss", "hit")
     assert first.json() == hit.json()
-    assert hit.headers["Age"] in ("0", "1")
+    assert 0 <= int(hit.headers["Age"]) < 10
     assert isinstance(packed.json()["data"][0]["embedding"], str)
     other = cached.post(EMBEDDINGS, body | {"input": ["c", "a b"]})
     assert status_of(other) == "miss"
@@ -406,7 +407,6 @@ def test_answers_survive_a_restart_within_their_bytes(tmp_path: Path, upstream: 
 def test_machines_with_one_redis_share_answers(tmp_path: Path, upstream: Upstream) -> None:
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
-    upstream.routes["/api/chat"] = gate = Gate()
     config = build_cached_config(upstream)
     with (
         run_redis(tmp_path) as (_, url),
@@ -414,11 +414,17 @@ def test_machines_with_one_redis_share_answers(tmp_path: Path, upstream: Upstrea
         run_gateway(tmp_path / "two", config=config, REDIS_URL=url, WEB_CONCURRENCY="2") as two,
         ThreadPoolExecutor(CLIENTS) as pool,
     ):
-        body = fresh()
-        asking = [pool.submit(ask, (one, two)[each % 2], body) for each in range(CLIENTS)]
-        assert gate.asked.acquire(timeout=10)
-        gate.end.set()
-        got = [each.result() for each in asking]
-    assert {text_of(each) for each in got} == {"answer 1"}
-    assert Counter(map(status_of, got)) == {"miss": 1, "hit": CLIENTS - 1}
-    assert len(upstream.asked("/api/chat")) == 1
+
+        def show_sharing(attempt: int) -> None:
+            upstream.requests.clear()
+            upstream.routes["/api/chat"] = gate = Gate()
+            body = fresh()
+            asking = [pool.submit(ask, (one, two)[each % 2], body) for each in range(CLIENTS)]
+            assert gate.asked.acquire(timeout=10)
+            gate.end.set()
+            got = [each.result() for each in asking]
+            assert {text_of(each) for each in got} == {"answer 1"}
+            assert Counter(map(status_of, got)) == {"miss": 1, "hit": CLIENTS - 1}
+            assert len(upstream.asked("/api/chat")) == 1
+
+        show_while_redis_is_in_time([one, two], show_sharing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ from tests.upstream import Connection, Request, Upstream, answer, stream
 
 PROVIDERS = ["ollama", "openai"]
 CHAT = "/v1/chat/completions"
+SLACK = 3.0
+"""Seconds that a machine busy with tests may add."""
 
 _numbers = itertools.count()
 
@@ -65,17 +68,21 @@ def test_upstreams_that_cannot_be_reached(tmp_path: Path, black_hole: int, strea
     providers = {
         "refused": {"kind": "ollama", "base_url": f"http://127.0.0.1:{find_free_port()}"},
         "hole": {"kind": "ollama", "base_url": f"http://127.0.0.1:{black_hole}"},
-        "unknown": {"kind": "ollama", "base_url": "http://no-such-host.invalid:11434"},
+        "unknown": {"kind": "ollama", "base_url": "http://no-such-host.invalid.:11434"},
     }
-    with run_gateway(tmp_path, config={"providers": providers}, CONNECT_TIMEOUT="0.5") as gateway:
+    settings = {
+        "CONNECT_TIMEOUT": "0.5",
+        "RES_OPTIONS": "timeout:1 attempts:1",  # for a machine without a name server
+    }
+    with run_gateway(tmp_path, config={"providers": providers}, **settings) as gateway:
         for provider, status, longest in (
-            ("refused", 502, 0.5),
-            ("hole", 504, 1.5),
-            ("unknown", 502, 5.0),
+            ("refused", 502, 0.0),
+            ("hole", 504, 0.5),
+            ("unknown", 502, 3.0),
         ):
             start = time.monotonic()
             got = gateway.chat(f"{provider}/tiny", stream=streamed)
-            assert time.monotonic() - start < longest, provider
+            assert time.monotonic() - start < longest + SLACK, provider
             assert got.status_code == status, (provider, got.text)
             assert_error(got.text)
 
@@ -94,16 +101,20 @@ def test_reset_before_the_first_byte_is_a_502(
 def test_reset_in_mid_stream_ends_with_error_event(
     gateway: Gateway, upstream: Upstream, model: str
 ) -> None:
+    was_read = threading.Event()
+
     def handler(request: Request, connection: Connection) -> None:
         connection.send_head(200, NDJSON)
         connection.send_chunk(ollama_line("one"))
-        # A reset discards what was not read yet; the next request is the sign that it was.
-        time.sleep(0.3)
+        # A reset discards what was not read yet.
+        assert was_read.wait(10)
         connection.reset()
 
     upstream.handler = handler
     connection = gateway.connect("POST", CHAT, chat_body(model, stream=True))
-    got = read_stream(iter_blocks(connection.getresponse()))
+    response = connection.getresponse()
+    was_read.set()  # nothing is sent before the first content is there
+    got = read_stream(iter_blocks(response))
     connection.close()
     assert got.content == "one"
     assert got.finish_reasons == []
@@ -147,7 +158,7 @@ def test_first_byte_deadline_is_a_504(impatient: Gateway, upstream: Upstream, mo
     upstream.handler = silent
     start = time.monotonic()
     got = impatient.chat(model)
-    assert 1.4 < time.monotonic() - start < 2.5
+    assert 1.4 < time.monotonic() - start < 1.5 + SLACK
     assert got.status_code == 504
     assert_error(got.text, code="upstream_timeout")
 
@@ -179,7 +190,7 @@ def test_stall_in_mid_stream_ends_with_error_event(
     start = time.monotonic()
     got = read_stream(iter_blocks(connection.getresponse()))
     connection.close()
-    assert 0.9 < time.monotonic() - start < 2
+    assert 1.9 < time.monotonic() - start < 2 + SLACK
     assert got.content == "one"
     assert got.finish_reasons == []
     assert got.errors[0]["error"]["code"] == "upstream_timeout"
@@ -208,7 +219,7 @@ def test_drip_is_stopped_by_the_deadline_of_the_request(
         assert response.status == 504
         assert_error(response.read().decode(), code="request_timeout")
     connection.close()
-    assert 2.9 < time.monotonic() - start < 4
+    assert 2.9 < time.monotonic() - start < 3 + SLACK
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -21,6 +21,9 @@ from tests.waiting import wait_until
 
 __all__ = ["postgresql_server"]
 
+SLACK = 2.0
+"""Seconds that a machine busy with tests may add."""
+
 
 @pytest.mark.parametrize("path", ["/health", "/v1/health"])
 def test_health_needs_no_key_and_asks_nobody(
@@ -50,7 +53,7 @@ def ask_ready(gateway: Gateway) -> tuple[int, str]:
     """Return the status and what is said of the database; fails if that takes too long."""
     began = time.monotonic()
     got = gateway.get("/health/ready")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 1 + SLACK
     return got.status_code, got.json()["database"]
 
 
@@ -72,7 +75,7 @@ def test_a_postgresql_that_is_stopped_or_hangs_is_not_ready(
             assert gateway.get("/v1/models").status_code == 200, "a key of the configuration"
         finally:
             postgresql_server.start()
-        assert ask_ready(gateway) == (200, "ok")
+        wait_until(lambda: ask_ready(gateway) == (200, "ok"))
 
 
 @contextmanager

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.blackbox.leaving import read_until
 from tests.blackbox.repeats import (
     CHAT,
     CLIENTS,
@@ -144,15 +145,17 @@ def test_a_stream_that_waits_is_kept_alive(
 ) -> None:
     upstream.routes["/api/chat"] = gate = Gate(fails)
     body, headers = said(path), {"Idempotency-Key": f"slow-{next(_numbers)}"}
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(1) as pool:
         first = pool.submit(impatient.post, path, body, headers=headers)
         assert gate.asked.acquire(timeout=10)
-        second = pool.submit(impatient.post, path, body, headers=headers)
-        time.sleep(0.7)
-        gate.end.set()
-        broken, late = first.result().text, second.result()
+        with contextlib.closing(impatient.connect("POST", path, body, headers)) as second:
+            late = second.getresponse()
+            text = read_until(late, b"ping")
+            gate.end.set()
+            text += late.read()
+        broken = first.result().text
     assert late.headers["Content-Type"].startswith("text/event-stream")
-    pings, _, answered = late.text.partition(BEGINNINGS[path])
+    pings, _, answered = text.decode().partition(BEGINNINGS[path])
     assert "ping" in pings
     assert f"answer {1 + fails}" in answered
     assert "error" not in answered.replace('"error":null', "")
@@ -171,7 +174,7 @@ def test_a_stream_that_waits_in_vain_ends_with_an_error(
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(impatient.post, path, body, headers=headers)
         assert gate.asked.acquire(timeout=10)
-        late = impatient.post(path, body, headers={**headers, "x-request-timeout": "0.7"})
+        late = impatient.post(path, body, headers={**headers, "x-request-timeout": "1.2"})
         gate.end.set()
         assert first.result().status_code == 200
     assert late.status_code == 200

@@ -8,7 +8,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,9 @@ from typing import Any
 import pytest
 import requests
 
+from tests.blackbox.late_redis import ATTEMPTS, never_more, show_while_redis_is_in_time
 from tests.blackbox.wire import NDJSON, ollama_line
+from tests.chaos.trouble import run_redis
 from tests.gateway_process import (
     ADMIN_KEY,
     USER_KEY,
@@ -90,7 +91,7 @@ def refused_start(directory: Path, **environment: str) -> str:
         env=build_environment(**settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert process.returncode != 0
@@ -156,26 +157,16 @@ def ask_at_once(gateway: Gateway, count: int) -> list[requests.Response]:
         return list(pool.map(lambda _: gateway.chat("ollama/tiny"), range(count)))
 
 
-def wait_for_next_minute() -> None:
-    """Let a minute that is about to end do so: limits may count by the clock's minute."""
-    if (rest := 60 - time.time() % 60) < 8:
-        time.sleep(rest)
-
-
 @pytest.fixture(params=["file", "redis"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
     """Return the environment for limits in a file of this machine, or in Redis."""
     if request.param == "file":
         yield {}
         return
-    server = shutil.which("redis-server")
-    if server is None:
+    if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
-    port = find_free_port()
-    command = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
-        yield {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
-        process.terminate()
+    with run_redis(tmp_path) as (_, url):
+        yield {"REDIS_URL": url}
 
 
 def test_limit_is_exact_across_workers_and_survives_a_restart(
@@ -188,25 +179,41 @@ def test_limit_is_exact_across_workers_and_survives_a_restart(
         "RATE_LIMIT": "10/minute",
         "OLLAMA_BASE_URL": upstream.url,
         "DATABASE_URL": data,
+        "GATEWAY_API_KEYS": ",".join(f"{USER_KEY}-{attempt}" for attempt in range(ATTEMPTS)),
         **store,
     }
-    wait_for_next_minute()
     with run_gateway(tmp_path / "first", **environment) as gateway:
-        answers = ask_at_once(gateway, 100)
-        assert Counter(answer.status_code for answer in answers) == {200: 10, 429: 90}
-        assert len(upstream.asked("/api/chat")) == 10
-        passed = [answer for answer in answers if answer.status_code == 200]
-        remaining = sorted(int(a.headers["x-ratelimit-remaining-requests"]) for a in passed)
-        assert remaining == list(range(10))
-        for answer in answers:
-            assert answer.headers["x-ratelimit-limit-requests"] == "10"
-            assert re.fullmatch(r"[\dhms.]+", answer.headers["x-ratelimit-reset-requests"])
-        refused = next(answer for answer in answers if answer.status_code == 429)
-        assert 1 <= int(refused.headers["Retry-After"]) <= 60
-        assert refused.json()["error"]["code"] == "rate_limit_exceeded"
-        # Another key has its own limit; health has none.
-        admin = {"Authorization": f"Bearer {ADMIN_KEY}"}
-        assert gateway.get(MODELS, headers=admin).status_code == 200
-        assert gateway.get("/health").status_code == 200
+        show_while_redis_is_in_time(
+            [gateway], lambda attempt: show_limit(gateway, upstream, attempt)
+        )
+        key = gateway.key
     with run_gateway(tmp_path / "second", **environment) as gateway:
-        assert gateway.chat("ollama/tiny").status_code == 429
+        gateway.key = key
+
+        def show_it_is_spent(attempt: int) -> None:
+            assert gateway.chat("ollama/tiny").status_code == 429
+
+        show_while_redis_is_in_time([gateway], show_it_is_spent)
+
+
+def show_limit(gateway: Gateway, upstream: Upstream, attempt: int) -> None:
+    gateway.key = f"{USER_KEY}-{attempt}"
+    upstream.requests.clear()
+    answers = ask_at_once(gateway, 100)
+    counts = Counter(answer.status_code for answer in answers)
+    never_more(counts[200], 10)
+    assert counts == {200: 10, 429: 90}
+    assert len(upstream.asked("/api/chat")) == 10
+    passed = [answer for answer in answers if answer.status_code == 200]
+    remaining = sorted(int(a.headers["x-ratelimit-remaining-requests"]) for a in passed)
+    assert remaining == list(range(10))
+    for answer in answers:
+        assert answer.headers["x-ratelimit-limit-requests"] == "10"
+        assert re.fullmatch(r"[\dhms.]+", answer.headers["x-ratelimit-reset-requests"])
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+    # Another key has its own limit; health has none.
+    admin = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    assert gateway.get(MODELS, headers=admin).status_code == 200
+    assert gateway.get("/health").status_code == 200

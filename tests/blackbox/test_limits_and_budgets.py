@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,6 +18,9 @@ from tests.upstream import Connection, Request, Upstream, serve_upstream
 
 BURST = 100
 FITTING = 10
+WINDOW = 5
+"""Seconds: a burst is to be over within them, also on a busy machine."""
+
 MAX_TOKENS = 90
 BOUND = len("hi") + 8 + MAX_TOKENS
 ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
@@ -36,10 +39,10 @@ def build_config(upstream: Upstream) -> dict[str, Any]:
             }
         },
         "models": {
-            "counted": {"target": "cloud/priced", "rate_limit": f"{FITTING} per 3 seconds"},
+            "counted": {"target": "cloud/priced", "rate_limit": f"{FITTING} per {WINDOW} seconds"},
             "measured": {
                 "target": "cloud/priced",
-                "token_rate_limit": f"{FITTING * BOUND} per 3 seconds",
+                "token_rate_limit": f"{FITTING * BOUND} per {WINDOW} seconds",
             },
         },
     }
@@ -84,7 +87,9 @@ def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def create_key(gateway: Gateway, **fields: Any) -> str:
-    """Return a new key."""
+    """Return a new key; a budget of the calendar's is not begun right before midnight."""
+    if "budget" in fields and (left_of_day := 86400 - time.time() % 86400) < 20:
+        time.sleep(left_of_day)
     answer = gateway.post("/admin/keys", {"name": "burst", **fields}, headers=ADMIN)
     assert answer.status_code == 201, answer.text
     key: str = answer.json()["key"]
@@ -92,20 +97,42 @@ def create_key(gateway: Gateway, **fields: Any) -> str:
 
 
 def burst(
-    gateway: Gateway, key: str, model: str = "cloud/priced", requests_at_once: int = BURST
+    gateway: Gateway,
+    key: str,
+    model: str = "cloud/priced",
+    requests_at_once: int = BURST,
+    note: Callable[[requests.Response], object] = bool,
 ) -> list[requests.Response]:
-    """Send requests all at once and return the answers."""
+    """Send requests all at once and return the answers, after each was told to ``note``."""
     ready = threading.Barrier(requests_at_once)
     body = chat_body(model, max_tokens=MAX_TOKENS)
 
     def ask(_: int) -> requests.Response:
         ready.wait()
-        return gateway.post(
+        answer = gateway.post(
             "/v1/chat/completions", body, headers={"Authorization": f"Bearer {key}"}
         )
+        note(answer)
+        return answer
 
     with ThreadPoolExecutor(requests_at_once) as pool:
         return list(pool.map(ask, range(requests_at_once)))
+
+
+def burst_within(
+    seconds: float, gateway: Gateway, key: str, model: str = "cloud/priced"
+) -> list[requests.Response]:
+    """Send a burst in one window of so many seconds, which begins with its first request.
+
+    Where the machine was too busy, some met the next window already, which proves nothing.
+    """
+    for _ in range(5):
+        began = time.monotonic()
+        answers = burst(gateway, key, model)
+        if time.monotonic() - began < seconds:
+            return answers
+        time.sleep(seconds)
+    raise AssertionError(f"a burst takes longer than {seconds:g} s")
 
 
 def statuses(answers: list[requests.Response]) -> Counter[int]:
@@ -115,8 +142,8 @@ def statuses(answers: list[requests.Response]) -> Counter[int]:
 @pytest.mark.parametrize(
     ("fields", "model"),
     [
-        ({"rate_limit": f"{FITTING} per 3 seconds"}, "cloud/priced"),
-        ({"token_rate_limit": f"{FITTING * BOUND} per 3 seconds"}, "cloud/priced"),
+        ({"rate_limit": f"{FITTING} per {WINDOW} seconds"}, "cloud/priced"),
+        ({"token_rate_limit": f"{FITTING * BOUND} per {WINDOW} seconds"}, "cloud/priced"),
         ({}, "counted"),
         ({}, "measured"),
     ],
@@ -126,14 +153,15 @@ def test_a_burst_gets_what_the_window_has_and_the_next_gives_as_much(
     gateway: Gateway, fields: dict[str, Any], model: str
 ) -> None:
     key = create_key(gateway, **fields)
+    wait = 0.0
     for _ in range(2):
-        answers = burst(gateway, key, model)
+        time.sleep(wait)
+        answers = burst_within(WINDOW, gateway, key, model)
         assert statuses(answers) == {200: FITTING, 429: BURST - FITTING}
         refused = next(answer for answer in answers if answer.status_code == 429)
         assert refused.json()["error"]["code"] == "rate_limit_exceeded"
-        wait = float(refused.headers["retry-after-ms"]) / 1000
-        assert 0 < wait <= 3
-        time.sleep(wait + 0.01)
+        wait = float(refused.headers["retry-after-ms"]) / 1000 + 0.01
+        assert 0 < wait <= WINDOW + 0.01
 
 
 def test_the_limit_of_an_owner_bounds_the_sum_of_its_keys(gateway: Gateway) -> None:
@@ -168,16 +196,22 @@ def test_a_burst_spends_a_budget_and_no_more(gateway: Gateway, budget: dict[str,
 def test_no_more_are_open_at_once_than_may_be(gateway: Gateway, upstream: Upstream) -> None:
     key = create_key(gateway, max_concurrency=FITTING)
     release = threading.Event()
+    refused: list[requests.Response] = []
 
     def hold(request: Request, connection: Connection) -> None:
         release.wait(20)
         answer_all_used(request, connection)
 
+    def release_when_all_others_are_refused(answer: requests.Response) -> None:
+        refused.append(answer)
+        if len(refused) >= BURST - FITTING:
+            release.set()
+
     for _ in range(2):
         release.clear()
+        refused.clear()
         upstream.reset({"/v1/chat/completions": hold})
-        threading.Timer(1.5, release.set).start()
-        answers = burst(gateway, key)
+        answers = burst(gateway, key, note=release_when_all_others_are_refused)
         assert statuses(answers) == {200: FITTING, 429: BURST - FITTING}
     upstream.reset({"/v1/chat/completions": answer_all_used})
 
@@ -218,10 +252,12 @@ def test_a_spent_budget_stays_spent_when_the_state_is_lost(
         for path in (directory / "data").glob("gateway.state*"):
             path.unlink()
         time.sleep(1.1)  # as long as a process goes on with a file that is gone
-        counts = statuses(burst(gateway, key, requests_at_once=10))
+        counts: Counter[int] = Counter()
         # 503: the books were not read within a second, as on a machine busy with tests.
+        while not counts[402] and counts[200] <= 1 and counts[503] < 100:
+            counts += statuses(burst(gateway, key, requests_at_once=10))
         assert counts[200] <= 1 <= counts[402], counts
-        assert counts[200] + counts[402] + counts[503] == 10, counts
+        assert counts.keys() <= {200, 402, 503}, counts
 
 
 def test_requests_let_in_go_on_while_the_database_is_locked(

@@ -11,14 +11,17 @@ from dataclasses import replace
 import pytest
 import redis
 
+from tests.blackbox.late_redis import never_more, show_while_redis_is_in_time
 from tests.blackbox.test_limits_and_budgets import (
     ADMIN,
     BOUND,
     BURST,
     FITTING,
+    WINDOW,
     answer_all_used,
     build_config,
     burst,
+    burst_within,
     create_key,
     statuses,
 )
@@ -40,13 +43,13 @@ def upstream() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="module")
-def front(
+def machines(
     upstream: Upstream,
     postgresql_server: PostgresqlServer,
     redis_server: RedisServer,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Gateway]:
-    """An nginx that asks two gateways in turn, each with two workers."""
+) -> Iterator[list[Gateway]]:
+    """Two gateways, each with two workers."""
     directory = tmp_path_factory.mktemp("machines")
     environment = {
         "DATABASE_URL": postgresql_server.create_database(),
@@ -55,14 +58,20 @@ def front(
         "WEB_CONCURRENCY": "2",
     }
     with ExitStack() as stack:
-        running = [
+        yield [
             stack.enter_context(
                 run_gateway(directory / name, config=build_config(upstream), **environment)
             )
             for name in ("one", "other")
         ]
-        port = stack.enter_context(run_nginx(directory / "nginx", [one.port for one in running]))
-        yield replace(running[0], port=port)
+
+
+@pytest.fixture(scope="module")
+def front(machines: list[Gateway], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """An nginx that asks the two in turn."""
+    directory = tmp_path_factory.mktemp("front") / "nginx"
+    with run_nginx(directory, [each.port for each in machines]) as port:
+        yield replace(machines[0], port=port)
 
 
 def total(front: Gateway) -> int:
@@ -72,32 +81,43 @@ def total(front: Gateway) -> int:
 
 
 def check(counts: Counter[int], refused: int) -> int:
-    """Check a burst's answers and return how many passed.
+    """Check a burst's answers and return how many passed: never too many, fewer if Redis was late.
 
-    On a machine as busy as that of tests Redis can take longer than the 50 ms it has: 503.
+    Who asked a Redis that took longer than the 50 ms it has was told so: 503.
     """
+    never_more(counts[200], FITTING)
     assert sum(counts[status] for status in (200, refused, 503)) == BURST, counts
-    assert counts[200] == FITTING or (counts[200] < FITTING and counts[503])
+    assert counts[200] == FITTING or counts[503], counts
     return counts[200]
 
 
-def test_a_burst_over_both_gets_what_the_window_has(front: Gateway) -> None:
-    key = create_key(front, token_rate_limit=f"{FITTING * BOUND} per 5 seconds")
-    for _ in range(2):
-        answers = burst(front, key)
-        check(statuses(answers), 429)
-        refused = next(answer for answer in answers if answer.status_code == 429)
-        time.sleep(float(refused.headers["retry-after-ms"]) / 1000 + 0.01)
+def test_a_burst_over_both_gets_what_the_window_has(
+    machines: list[Gateway], front: Gateway
+) -> None:
+    def show(attempt: int) -> None:
+        key = create_key(front, token_rate_limit=f"{FITTING * BOUND} per {WINDOW} seconds")
+        wait = 0.0
+        for _ in range(2):
+            time.sleep(wait)
+            answers = burst_within(WINDOW, front, key)
+            check(statuses(answers), 429)
+            refused = next(answer for answer in answers if answer.status_code == 429)
+            wait = float(refused.headers["retry-after-ms"]) / 1000 + 0.01
+
+    show_while_redis_is_in_time(machines, show)
 
 
 def test_a_budget_is_spent_once_and_stays_spent_when_redis_is_emptied(
-    front: Gateway, redis_server: RedisServer
+    machines: list[Gateway], front: Gateway, redis_server: RedisServer
 ) -> None:
-    before = total(front)
-    key = create_key(front, budget={"usd": FITTING * BOUND / 1000, "per": "month"})
-    passed = check(statuses(burst(front, key)), 402)
-    wait_until(lambda: total(front) == before + passed)
-    time.sleep(0.5)  # the other machine's last line is in the database by now
-    with redis.Redis.from_url(redis_server.url) as client:
-        client.flushdb()
-    assert passed + statuses(burst(front, key, requests_at_once=20))[200] <= FITTING
+    def show(attempt: int) -> None:
+        before = total(front)
+        key = create_key(front, budget={"usd": FITTING * BOUND / 1000, "per": "month"})
+        passed = check(statuses(burst(front, key)), 402)
+        wait_until(lambda: total(front) == before + passed)
+        time.sleep(0.5)  # the other machine's last line is in the database by now
+        with redis.Redis.from_url(redis_server.url) as client:
+            client.flushdb()
+        never_more(passed + statuses(burst(front, key, requests_at_once=20))[200], FITTING)
+
+    show_while_redis_is_in_time(machines, show)

@@ -28,7 +28,7 @@ from tests.waiting import wait_until
 
 CHAT = "/v1/chat/completions"
 GRACE = 4.0
-SOON = 1.5
+SOON = 3.0
 """Seconds from the last answer to the end of the process. The promise is 1 on an idle machine."""
 
 
@@ -147,19 +147,18 @@ def test_a_client_that_reads_nothing_does_not_delay_the_end(
     began = time.monotonic()
     mortal.process.send_signal(signal.SIGTERM)
     assert mortal.process.wait(8) == 0
-    assert time.monotonic() - began < GRACE + 0.5
+    assert time.monotonic() - began < GRACE + SOON
     assert "path=/v1/chat/completions" in mortal.log
 
 
 def test_idle_connections_are_closed_at_once(mortal: Gateway) -> None:
-    with requests.Session() as session:
-        assert session.get(mortal.url + "/health").ok
-        with mortal.open_socket() as silent:
-            began = time.monotonic()
-            mortal.process.send_signal(signal.SIGTERM)
-            assert mortal.process.wait(8) == 0
-            assert time.monotonic() - began < 1 + SOON
-            assert silent.recv(1) == b""
+    with mortal.open_socket() as silent, requests.Session() as session:
+        assert session.get(mortal.url + "/health").ok  # on a connection accepted after the other
+        began = time.monotonic()
+        mortal.process.send_signal(signal.SIGTERM)
+        assert mortal.process.wait(8) == 0
+        assert time.monotonic() - began < SOON
+        assert silent.recv(1) == b""
 
 
 def test_a_request_on_a_kept_connection_is_refused_after_the_signal(
@@ -192,10 +191,9 @@ def test_a_request_on_a_kept_connection_is_refused_after_the_signal(
 def test_health_is_503_on_a_connection_that_was_there_before(
     mortal: Gateway, held: Held, begin_stream: BeginStream
 ) -> None:
-    stream = begin_stream(mortal)
     with mortal.open_socket() as client, client.makefile("rb") as reader:
         client.sendall(b"GET /health HTTP/1.1\r\n")
-        time.sleep(0.1)  # it is accepted
+        stream = begin_stream(mortal)  # which was accepted later
         mortal.process.send_signal(signal.SIGTERM)
         wait_until_refused(mortal)
         client.sendall(b"Host: gateway\r\n\r\n")
@@ -212,7 +210,7 @@ def test_ctrl_c_ends_streams_with_an_error_and_at_once(
     mortal.process.send_signal(signal.SIGINT)
     assert [error["error"]["code"] for error in stream.read().errors] == ["restarting"]
     assert mortal.process.wait(5) == 0
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < SOON
     assert "error=restarting" in mortal.wait_for_log("path=/v1/chat/completions")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -36,15 +37,23 @@ OLLAMA_STREAMS = [
 OPENAI_STREAMS = names("openai", "stream-")
 
 
-def read(gateway: Gateway, model: str, **fields: Any) -> Stream:
-    """Ask for a stream, expecting a 200, and read it to its end."""
+def read(
+    gateway: Gateway, model: str, note: Callable[[str], object] = bool, **fields: Any
+) -> Stream:
+    """Ask for a stream, expecting a 200, and read it to its end; tell each block to ``note``."""
     body = chat_body(model, stream=True, **fields)
     connection = gateway.connect("POST", "/v1/chat/completions", body)
     response = connection.getresponse()
     assert response.status == 200, response.read()
     assert response.headers["Content-Type"].startswith("text/event-stream")
     assert response.headers["X-Accel-Buffering"] == "no"
-    result = read_stream(iter_blocks(response))
+
+    def noted() -> Iterator[str]:
+        for block in iter_blocks(response):
+            note(block)
+            yield block
+
+    result = read_stream(noted())
     connection.close()
     return result
 
@@ -254,27 +263,33 @@ def test_done_after_output_without_a_reason_counts_as_stop(
 
 
 def test_pings_keep_a_silent_stream_alive(impatient: Gateway, upstream: Upstream) -> None:
+    pinged = threading.Semaphore(0)
+
     def handler(request: Request, connection: Connection) -> None:
-        time.sleep(1.1)
+        for _ in range(2):
+            assert pinged.acquire(timeout=10)
         connection.send_head(200, NDJSON)
         connection.send_chunk(ollama_line("late") + ollama_line(done=True))
         connection.end_chunks()
 
     upstream.handler = handler
-    got = read(impatient, "ollama/tiny")
+    began = time.monotonic()
+    got = read(impatient, "ollama/tiny", lambda block: pinged.release())
     assert set(got.comments) == {": ping"}
-    assert len(got.comments) in (1, 2)
+    assert 2 <= len(got.comments) <= (time.monotonic() - began) / 0.4
     assert got.content == "late"
     assert_promises_kept(got)
 
 
 def test_failure_after_a_ping_is_an_error_event(impatient: Gateway, upstream: Upstream) -> None:
+    pinged = threading.Event()
+
     def handler(request: Request, connection: Connection) -> None:
-        time.sleep(0.8)
+        assert pinged.wait(10)
         connection.send_json({"error": "model 'tiny' not found"}, 404)
 
     upstream.handler = handler
-    got = read(impatient, "ollama/tiny")
+    got = read(impatient, "ollama/tiny", lambda block: pinged.set())
     assert got.comments[0] == ": ping"
     assert got.chunks == []
     assert got.errors[0]["error"]["code"] == "model_not_found"

@@ -64,7 +64,7 @@ def find_command(text: str) -> str | None:
 
 
 def wait_for_command(process: subprocess.Popen[bytes], printed: Path) -> str:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         if command := find_command(printed.read_text()):
             return command

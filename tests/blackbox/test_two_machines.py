@@ -14,11 +14,14 @@ from tests.blackbox.conftest import build_config
 from tests.blackbox.holding import Held
 from tests.blackbox.test_stored_keys import (
     ADMIN,
+    SLACK,
+    SOON,
     all_say,
     bearer,
     create,
     open_stream,
     say,
+    seconds_until_all_say,
     status_of,
 )
 from tests.gateway_process import Gateway, run_gateway
@@ -26,11 +29,9 @@ from tests.nginx import run_nginx
 from tests.postgresql import PostgresqlServer, postgresql_server
 from tests.state.conftest import RedisServer, redis_server
 from tests.upstream import Upstream
-from tests.waiting import wait_until
+from tests.waiting import least, wait_until
 
 __all__ = ["postgresql_server", "redis_server"]
-
-SOON = 1.0
 
 
 class Machines:
@@ -82,33 +83,40 @@ def change(machines: Machines, made: dict[str, Any], **fields: Any) -> None:
 
 def test_what_one_is_told_holds_on_both_within_a_second(machines: Machines) -> None:
     front = machines.front
-    made = create(front, models=["ollama/*"])
-    assert all_say(front, made["key"], 200)
-    change(machines, made, models=["fast"])
-    time.sleep(SOON)
-    assert all_say(front, made["key"], 403)
-    assert all_say(front, made["key"], 200, "fast")
-    listed = front.get("/v1/models", headers=bearer(made["key"])).json()
-    assert [model["id"] for model in listed["data"]] == ["fast"]
-    front.request("DELETE", f"/admin/keys/{made['id']}", headers=ADMIN)
-    time.sleep(SOON)
-    assert all_say(front, made["key"], 401, "fast")
-    for machine in machines.machines:
-        assert all_say(machine, made["key"], 401, "fast")
+
+    def take() -> float:
+        made = create(front, models=["ollama/*"])
+        assert all_say(front, made["key"], 200)
+        change(machines, made, models=["fast"])
+        changed = seconds_until_all_say(front, made["key"], 403)
+        assert all_say(front, made["key"], 200, "fast")
+        listed = front.get("/v1/models", headers=bearer(made["key"])).json()
+        assert [model["id"] for model in listed["data"]] == ["fast"]
+        front.request("DELETE", f"/admin/keys/{made['id']}", headers=ADMIN)
+        revoked = seconds_until_all_say(front, made["key"], 401, "fast")
+        for machine in machines.machines:
+            assert all_say(machine, made["key"], 401, "fast")
+        return max(changed, revoked)
+
+    assert least(take, SOON) < SOON
 
 
 def test_revoked_now_on_one_its_streams_end_on_both(machines: Machines, upstream: Upstream) -> None:
-    upstream.handler = held = Held()
-    made = create(machines.front)
-    streams = [open_stream(machine, made["key"]) for machine in machines.machines * 2]
-    path = f"/admin/keys/{made['id']}?now=true"
-    machines.machines[0].request("DELETE", path, headers=ADMIN)
-    began = time.monotonic()
-    for stream in streams:
-        assert len(stream.read().errors) == 1
-        stream.close()
-    assert time.monotonic() - began < SOON
-    held.end.set()
+    def take() -> float:
+        upstream.handler = held = Held()
+        made = create(machines.front)
+        streams = [open_stream(machine, made["key"]) for machine in machines.machines * 2]
+        path = f"/admin/keys/{made['id']}?now=true"
+        machines.machines[0].request("DELETE", path, headers=ADMIN)
+        began = time.monotonic()
+        for stream in streams:
+            assert len(stream.read().errors) == 1
+            stream.close()
+        taken = time.monotonic() - began
+        held.end.set()
+        return taken
+
+    assert least(take, SOON) < SOON
 
 
 def test_an_address_is_that_of_the_client_before_the_proxy(machines: Machines) -> None:
@@ -129,7 +137,7 @@ def test_while_postgresql_restarts_known_keys_go_on_and_unknown_ones_get_a_503(
     try:
         began = time.monotonic()
         refused = machines.front.get("/v1/models", headers=bearer(unknown["key"]))
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < SOON + SLACK
         assert refused.status_code == 503
         assert refused.json()["error"]["code"] == "store_unavailable"
         assert all_say(machines.front, known["key"], 200)

@@ -21,6 +21,7 @@ import redis
 
 from gateway.state.redis_client import TIME_LIMIT
 from tests.gateway_process import Gateway, find_free_port
+from tests.waiting import wait_until
 
 
 @dataclass
@@ -73,7 +74,7 @@ def kill_worker(gateway: Gateway, trouble: Trouble, choices: random.Random) -> N
     pid = choices.choice(gateway.worker_pids())
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGSTOP)
-        ports = _read_client_ports(pid, gateway.port)
+        ports = read_client_ports(pid, gateway.port)
         trouble.killed.append((time.monotonic(), ports))
         os.kill(pid, signal.SIGKILL)
 
@@ -104,14 +105,22 @@ def run_redis(directory: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     port = find_free_port()
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     process = subprocess.Popen(command, cwd=directory, stdout=subprocess.DEVNULL)
+    url = f"redis://127.0.0.1:{port}/0"
     try:
-        yield process, f"redis://127.0.0.1:{port}/0"
+        wait_until(lambda: _answers(url))
+        yield process, url
     finally:
         process.kill()
         process.wait()
 
 
-def _read_client_ports(pid: int, port: int) -> frozenset[int]:
+def _answers(url: str) -> bool:
+    with redis.Redis.from_url(url) as client, contextlib.suppress(redis.ConnectionError):
+        return bool(client.ping())
+    return False
+
+
+def read_client_ports(pid: int, port: int) -> frozenset[int]:
     """Return the clients' ports of a process's connections to our ``port``."""
     inodes = set()
     for entry in Path(f"/proc/{pid}/fd").iterdir():

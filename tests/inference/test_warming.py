@@ -46,8 +46,12 @@ def test_a_load_may_take_longer_than_an_answer_and_is_reported() -> None:
 
     with serve_upstream() as upstream:
         upstream.routes["/api/chat"] = load_slowly
-        (seconds,) = warm(upstream)
-        assert 0.9 < seconds < 1.3
+        first, *_ = warm(upstream)
+        assert 0.9 < first < 3
+
+
+def be_silent(request: Request, connection: Connection) -> None:
+    connection.wait_closed()
 
 
 @pytest.mark.parametrize("kind", ["refused", "not found", "too slow"])
@@ -55,7 +59,7 @@ def test_why_a_model_is_not_loaded_is_said(kind: str) -> None:
     with serve_upstream() as upstream:
         upstream.routes["/api/chat"] = answer(b'{"error":"model \'tiny\' not found"}', 404)
         if kind == "too slow":
-            upstream.routes["/api/chat"] = lambda request, connection: time.sleep(0.5)
+            upstream.routes["/api/chat"] = be_silent
         with pytest.raises(GatewayError) as caught:
             warm(None if kind == "refused" else upstream, load_timeout=0.2)
     assert caught.value.status == {"refused": 502, "not found": 404, "too slow": 504}[kind]

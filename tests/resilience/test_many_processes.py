@@ -178,6 +178,6 @@ def test_what_one_process_stored_another_one_finds(
     found = finish(cache.look_up(mine, time.sleep))
     assert isinstance(found, Hit)
     assert found.answer == {"data": f"by {worker.process.pid}"}
-    assert found.age == 0
+    assert 0 <= found.age < 10
     other = Question("ben", "embeddings", "fast", {"input": "Hi"})
     assert isinstance(finish(cache.look_up(other, time.sleep)), Miss)

@@ -79,7 +79,7 @@ def state(request: pytest.FixtureRequest) -> State:
 
 
 def _wait_until_it_answers(server: RedisServer) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             with redis.Redis.from_url(server.url) as client:

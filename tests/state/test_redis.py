@@ -17,12 +17,16 @@ from gateway.errors import ConfigurationError
 from gateway.state import LocalState, State, StateUnavailableError, open_state
 from gateway.state.policy import StateWithPolicy
 from gateway.state.redis import RedisState
+from gateway.state.redis_client import TIME_LIMIT
 from tests.gateway_process import ROOT, find_free_port
 from tests.state.conftest import RedisServer, hung
 from tests.state.processes import another_process
 
-SLACK = 0.5
-"""Seconds that a machine busy with tests may add to the 50 ms."""
+SLACK = 0.9
+"""Seconds that a machine busy with tests may add to the 50 ms; twenty times those are more."""
+
+PATIENCE = 0.25
+"""Seconds that a command may take where its time is not what is shown."""
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def nobody() -> str:
 
 @pytest.fixture
 def denying(redis_server: RedisServer, redis_state: RedisState) -> Iterator[State]:
-    state = StateWithPolicy(_connect(redis_server), None)
+    state = StateWithPolicy(_connect(redis_server, PATIENCE), None)
     yield state
     state.close()
 
@@ -41,18 +45,20 @@ def denying(redis_server: RedisServer, redis_state: RedisState) -> Iterator[Stat
 def counting_locally(
     redis_server: RedisServer, redis_state: RedisState, tmp_path: Path
 ) -> Iterator[State]:
-    state = StateWithPolicy(_connect(redis_server), LocalState(tmp_path / "state"))
+    state = StateWithPolicy(_connect(redis_server, PATIENCE), LocalState(tmp_path / "state"))
     yield state
     state.close()
 
 
 def test_a_hung_redis_costs_50_ms_once_and_then_requests_are_refused_at_once(
-    redis_server: RedisServer, denying: State, monkeypatch: pytest.MonkeyPatch
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.state.policy.RETRY_AFTER", 60.0)
+    state = StateWithPolicy(_connect(redis_server), None)
     with hung(redis_server):
-        assert 0.05 <= _refused_after(denying) < 0.05 + SLACK
-        assert sum(_refused_after(denying) for _ in range(20)) < SLACK
+        assert 0.05 <= _refused_after(state) < 0.05 + SLACK
+        assert sum(_refused_after(state) for _ in range(20)) < SLACK
+    state.close()
 
 
 def test_a_hung_redis_also_costs_50_ms_when_there_is_no_connection_yet(
@@ -118,6 +124,7 @@ from gevent import monkey
 monkey.patch_all()
 import gevent, sys, time
 from gateway.state.redis import RedisState
+from gateway.state.redis_client import TIME_LIMIT
 state = RedisState(sys.argv[1], time_limit=1.0)
 state.increment("busy", 60)
 def be_busy():
@@ -221,6 +228,7 @@ from gevent import monkey
 monkey.patch_all()
 import gevent, sys, time
 from gateway.state.redis import RedisState
+from gateway.state.redis_client import TIME_LIMIT
 state = RedisState(sys.argv[1], time_limit=5.0)
 def count(old):
     count.calls += 1
@@ -268,9 +276,9 @@ def test_without_redis_its_library_is_not_even_imported(tmp_path: Path) -> None:
     assert done.stdout.decode().split() == ["False", "False"], done.stderr.decode()
 
 
-def _connect(server: RedisServer) -> RedisState:
+def _connect(server: RedisServer, time_limit: float = TIME_LIMIT) -> RedisState:
     """Return state with a connection that is open and has answered."""
-    state = RedisState(server.url)
+    state = RedisState(server.url, time_limit=time_limit)
     _wait_until_counting(state)
     return state
 

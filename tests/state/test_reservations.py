@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +19,14 @@ from gateway.state import (
     State,
     StateUnavailableError,
     Unseeded,
-    open_state,
 )
+from gateway.state.policy import StateWithPolicy
 from gateway.state.redis import RedisState
 from tests.state.conftest import RedisServer, hung
 from tests.state.processes import PROCESSES, another_process, in_processes
+from tests.waiting import wait_until
+
+THREADS = 20
 
 
 def take(state: State, *claims: Claim) -> Reservation:
@@ -89,7 +93,7 @@ def test_what_is_settled_twice_counts_once(state: State) -> None:
 def test_what_a_late_redis_reserved_after_all_is_given_back(
     redis_server: RedisServer, redis_state: RedisState
 ) -> None:
-    hasty = RedisState(redis_server.url, time_limit=0.05)
+    hasty = RedisState(redis_server.url, time_limit=0.5)
     claim = Claim("open", 1, 1, "slots")
     hasty.settle(take(hasty, claim), [0])
     with hung(redis_server), pytest.raises(StateUnavailableError):
@@ -99,6 +103,37 @@ def test_what_a_late_redis_reserved_after_all_is_given_back(
         assert time.monotonic() < deadline
         time.sleep(0.1)
     hasty.close()
+
+
+def test_many_at_once_give_back_what_a_late_redis_reserved(
+    redis_server: RedisServer, redis_state: RedisState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.state.redis._DOUBT", 0.3)
+    hasty = RedisState(redis_server.url, time_limit=0.5)
+    claim = Claim("open", 1, 2 * THREADS, "slots")
+    with ThreadPoolExecutor(THREADS) as pool:
+
+        def take_at_once(key: str) -> list[BaseException | None]:
+            claims = [replace(claim, key=key) for _ in range(THREADS)]
+            return [each.exception() for each in [pool.submit(take, hasty, c) for c in claims]]
+
+        assert set(take_at_once("before")) == {None}
+        take(hasty, claim)  # which looks for the dead: not again for a second
+        with hung(redis_server):
+            assert {type(each) for each in take_at_once("open")} == {StateUnavailableError}
+        wait_until(lambda: is_answering(hasty))
+        time.sleep(0.3)
+        monkeypatch.setattr("gateway.state.redis._REAPED_EVERY", 0.0)
+        assert set(take_at_once("after")) == {None}
+    assert values(take(hasty, claim).held) == [2]
+    hasty.close()
+
+
+def is_answering(state: State) -> bool:
+    try:
+        return state.check()
+    except StateUnavailableError:
+        return False
 
 
 def test_an_account_has_to_be_seeded_once(state: State) -> None:
@@ -160,7 +195,8 @@ def test_what_a_dead_process_held_is_used_but_its_slots_come_back(state: State) 
 def test_accounts_used_apart_are_seeded_anew(redis_server: RedisServer, tmp_path: Path) -> None:
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushdb()
-    state = open_state(tmp_path / "state", redis_url=redis_server.url, when_redis_is_down="local")
+    shared = RedisState(redis_server.url, time_limit=0.5)
+    state = StateWithPolicy(shared, LocalState(tmp_path / "state"))
     seeded = Claim("budget", 10, 100, "account", seed=0)
     state.settle(take(state, seeded), [10])
     with hung(redis_server):

@@ -13,6 +13,7 @@ import pytest
 from gateway.state import State
 from gateway.state.base import Change
 from tests.state.processes import PROCESSES, another_process, in_processes
+from tests.waiting import least
 
 UPDATES = 100
 
@@ -118,9 +119,13 @@ def test_processes_agree_on_the_time(state: State) -> None:
 
 
 def test_time_goes_on_by_seconds(state: State) -> None:
-    begun, began = time.monotonic(), state.now()
+    state.now()
+    before, began, after = time.monotonic(), state.now(), time.monotonic()
     time.sleep(0.1)
-    assert state.now() - began == pytest.approx(time.monotonic() - begun, abs=0.05)
+    shortest = time.monotonic() - after
+    passed = state.now() - began
+    longest = time.monotonic() - before
+    assert shortest - 0.05 <= passed <= longest + 0.05
 
 
 def test_each_process_is_its_own_owner_and_stays_so(state: State) -> None:
@@ -136,13 +141,17 @@ def test_what_no_process_ever_was_called_is_not_alive(state: State, owner: str) 
 
 
 def test_a_killed_process_is_not_alive_within_2_seconds(state: State) -> None:
-    with another_process(state, _live) as other:
-        assert state.is_alive(other.said)
-        os.kill(other.process_id, signal.SIGKILL)  # and nobody takes note: it stays a zombie
-        killed = time.monotonic()
-        _wait_until(lambda: not state.is_alive(other.said))
-        assert time.monotonic() - killed < 2
-    assert not state.is_alive(other.said)
+    def take() -> float:
+        with another_process(state, _live) as other:
+            assert state.is_alive(other.said)
+            os.kill(other.process_id, signal.SIGKILL)  # and nobody takes note: it stays a zombie
+            killed = time.monotonic()
+            _wait_until(lambda: not state.is_alive(other.said))
+            taken = time.monotonic() - killed
+        assert not state.is_alive(other.said)
+        return taken
+
+    assert least(take, 2.0) < 2.0
 
 
 def test_a_process_that_lives_on_stays_alive_also_after_a_short_stop(state: State) -> None:
@@ -204,7 +213,7 @@ def _failing(error: Exception) -> Change[None]:
 
 
 def _wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 15
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.005)

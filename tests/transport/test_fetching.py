@@ -250,11 +250,12 @@ def test_broken_and_silent_servers_are_given_up(
     server.handler = cut
     assert _refusal(f"{server.url}/a") == "can't be fetched"
     short = Timeouts(connect=1, first_byte=0.2, idle=0.2)
-    monkeypatch.setattr(fetching, "_TIMEOUTS", short)
-    monkeypatch.setattr(fetching, "MAX_SECONDS", 0.3)
     server.handler = _stay_silent
-    assert _refusal(f"{server.url}/a") == "can't be fetched"
+    with monkeypatch.context() as patch:
+        patch.setattr(fetching, "_TIMEOUTS", short)
+        assert _refusal(f"{server.url}/a") == "can't be fetched"
     server.handler = dripping
+    monkeypatch.setattr(fetching, "MAX_SECONDS", 0.3)
     assert _refusal(f"{server.url}/a") == "takes too long to fetch"
 
 

@@ -157,8 +157,9 @@ def test_close_lets_go_at_once(
 
 
 def test_finish_keeps_the_connection_though_its_end_comes_a_little_later(
-    upstream: Upstream, build_adapter: BuildAdapter
+    upstream: Upstream, build_adapter: BuildAdapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("gateway.transport.http_exchange.FINISH_SECONDS", PATIENT.idle)
     go_on = threading.Event()
 
     def end_later(request: Request, connection: Connection) -> None:

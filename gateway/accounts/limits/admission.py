@@ -236,11 +236,20 @@ class Admissions:
             self._unsettled.append((admission.reservation, settled))
 
     def _settle_rest(self) -> None:
-        """Settle what could not be settled while state was away."""
-        while self._unsettled:
-            reservation, used = self._unsettled[0]
-            self._state.settle(reservation, used)
-            self._unsettled.popleft()
+        """Settle what could not be settled while state was away.
+
+        Others may do the same meanwhile, so that each takes out what it settles.
+        """
+        while True:
+            try:
+                unsettled = self._unsettled.popleft()
+            except IndexError:
+                return
+            try:
+                self._state.settle(*unsettled)
+            except BaseException:
+                self._unsettled.appendleft(unsettled)
+                raise
 
     def _warn(self, share: Share, held: Held) -> None:
         """Tell that a soft limit is reached: once a period in the log, and to the webhook."""

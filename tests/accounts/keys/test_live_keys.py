@@ -274,9 +274,9 @@ def test_among_a_hundred_thousand_keys_one_is_found_as_fast_as_among_ten(
         for kind, ask in (("read", look_up), ("known", recall)):
             seconds[count, kind] = min(ask(process) for _ in range(5))
         process.database.close()
-    # Twice, and what a clock can't tell: a scan of the table would take a thousand times as long.
-    assert seconds[100_000, "read"] < 2 * seconds[10, "read"] + 0.005
-    assert seconds[100_000, "known"] < 2 * seconds[10, "known"] + 0.001
+    # As a busy machine can tell: a scan of the table would take a thousand times as long.
+    assert seconds[100_000, "read"] < 10 * seconds[10, "read"]
+    assert seconds[100_000, "known"] < 10 * seconds[10, "known"]
 
 
 def fill(process: Process, count: int) -> None:

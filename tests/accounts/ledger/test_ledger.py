@@ -77,15 +77,16 @@ def test_a_journal_is_let_go_of_when_it_was_taken_over(ledger: Ledger, tmp_path:
 
 
 def test_money_under_way_counts_as_spent(ledger: Ledger) -> None:
-    ledger.open(build_opening(1, owner="team"))
-    ledger.end(0, build_row(owner="team"))
-    ledger.end(0, build_row(owner="team", cache="hit", cost=0))
+    now = int(time.time())
+    today, moment = now // DAY * DAY, now * 1000
+    ledger.open(build_opening(1, owner="team", created=moment))
+    ledger.end(0, build_row(owner="team", created=moment))
+    ledger.end(0, build_row(owner="team", cache="hit", cost=0, created=moment))
     ledger.drain()
-    today = int(time.time()) // DAY * DAY
     for holder, name in (("key", "key_a"), ("owner", "team")):
         spent = ledger.database.read(lambda c, h=holder, n=name: read_spent(c, h, n, today))  # type: ignore[misc]
         assert spent == (150 + 15, 45_000 + 4500)
-    ledger.end(1, build_row(owner="team"))
+    ledger.end(1, build_row(owner="team", created=moment))
     ledger.drain()
     assert ledger.database.read(lambda c: read_spent(c, "key", "key_a", today)) == (30, 9000)
     tomorrow = today + DAY

@@ -17,6 +17,12 @@ import psycopg
 from gateway.accounts.store.database import Database, StoreUnavailableError
 from tests.accounts.store.test_database import add_one, read_version
 
+SLACK = 0.9
+"""Seconds that a machine busy with tests may add: less than another wait for the lock."""
+
+WAIT = 0.9
+"""Seconds: whoever had to wait for the lock took longer."""
+
 
 def main(url: str) -> None:
     """A lock is held for a while: reads and other greenlets go on, writes end in time."""
@@ -28,13 +34,13 @@ def main(url: str) -> None:
     began = time.monotonic()
     writing = [gevent.spawn(try_to_write, database) for _ in range(20)]
     assert database.read(read_version) == 1
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < WAIT
     gevent.joinall(writing)
-    assert time.monotonic() - began < 1.5, time.monotonic() - began
+    assert time.monotonic() - began < 1 + SLACK, time.monotonic() - began
     assert {each.value for each in writing} == {"refused"}
     beating.kill()
     longest = max(after - before for before, after in pairwise(beats))
-    assert longest < 0.3, longest
+    assert longest < WAIT, longest
     lock.rollback()
     database.write(add_one)
     reading = [gevent.spawn(database.read, read_version) for _ in range(200)]

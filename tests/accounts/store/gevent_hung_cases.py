@@ -17,6 +17,9 @@ import gevent
 from gateway.accounts.store.database import Database, StoreUnavailableError
 from tests.accounts.store.test_database import add_one, read_version
 
+SLACK = 0.9
+"""Seconds that a machine busy with tests may add: less than another wait."""
+
 
 def main(url: str, server: int) -> None:
     """A server that does not answer is given up after a second, and used again when it does."""
@@ -31,11 +34,11 @@ def main(url: str, server: int) -> None:
             asking = [gevent.spawn(ask, database, writes) for writes in (False, True) * 10]
             gevent.joinall(asking)
             assert {each.value for each in asking} == {"refused"}
-            assert time.monotonic() - began < 1.5, time.monotonic() - began
+            assert time.monotonic() - began < 1 + SLACK, time.monotonic() - began
     finally:
         for process in processes:
             os.kill(process, signal.SIGCONT)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 15
     while ask(database, False) == "refused":
         assert time.monotonic() < deadline
         gevent.sleep(0.05)

@@ -21,6 +21,9 @@ from gateway.accounts.store.tables import store_version
 from tests.gateway_process import ROOT
 from tests.postgresql import PostgresqlServer
 
+SLACK = 0.9
+"""Seconds that a machine busy with tests may add: less than another wait for the lock."""
+
 
 def read_version(connection: Connection) -> int:
     return int(connection.scalar(select(store_version.c.version)) or 0)
@@ -81,7 +84,7 @@ def test_a_locked_sqlite_is_read_and_refuses_writes_within_a_second(tmp_path: Pa
         began = time.monotonic()
         with pytest.raises(StoreUnavailableError) as caught:
             database.write(add_one)
-        assert time.monotonic() - began < 1.2
+        assert time.monotonic() - began < 1 + SLACK
         assert caught.value.status == 503
         assert caught.value.retry_after == 1
         other.execute("ROLLBACK")

@@ -12,6 +12,9 @@ from gateway.accounts.store.database import Database
 from gateway.accounts.store.probe import Probe
 from tests.postgresql import PostgresqlServer
 
+SLACK = 0.9
+"""Seconds that a machine busy with tests may add: less than another wait."""
+
 
 def test_a_database_that_can_be_read_answers(database: Database) -> None:
     database.prepare()
@@ -29,7 +32,7 @@ def test_a_stopped_postgresql_does_not_until_it_is_back(
     try:
         began = time.monotonic()
         assert not probe.answers()
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 1 + SLACK
     finally:
         postgresql_server.start()
     assert probe.answers()
@@ -49,7 +52,7 @@ def test_one_that_hangs_is_asked_once_for_all_and_given_up_in_time() -> None:
             asker.start()
         for asker in askers:
             asker.join()
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 1 + SLACK
         assert answers == [False] * 5
         server.accept()[0].close()
         server.settimeout(0)

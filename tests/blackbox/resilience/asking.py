@@ -72,7 +72,7 @@ def describe_targets(gateway: Gateway) -> dict[str, dict[str, Any]]:
     return {each["name"]: each for each in value["targets"] + value["providers"]}
 
 
-def wait_until(condition: Callable[[], bool], timeout: float = 5.0) -> float:
+def wait_until(condition: Callable[[], bool], timeout: float = 15.0) -> float:
     """Return after how many seconds ``condition`` held; fails if it doesn't in time."""
     began = time.monotonic()
     while not condition():

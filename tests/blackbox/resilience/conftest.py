@@ -10,8 +10,6 @@ import contextlib
 import itertools
 import shutil
 import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +17,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.blackbox.resilience.acting import list_no_models
-from tests.gateway_process import USER_KEY, Gateway, find_free_port, run_gateway
+from tests.chaos.trouble import run_redis
+from tests.gateway_process import USER_KEY, Gateway, run_gateway
 from tests.upstream import Upstream, serve_upstream
 
 OTHER_KEY = "other-user-key-0123456789"
@@ -124,6 +123,14 @@ def occupied_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+@contextlib.contextmanager
+def refusing_port() -> Iterator[int]:
+    """Yield a port on which nobody listens, and that nobody else is given meanwhile."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
 @pytest.fixture(scope="session")
 def shared_upstreams() -> Iterator[Upstreams]:
     with contextlib.ExitStack() as stack:
@@ -135,13 +142,13 @@ def resilient_gateway(
     shared_upstreams: Upstreams, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     ports = {name: upstream.port for name, upstream in shared_upstreams.items()}
-    with occupied_port() as hole:
+    with occupied_port() as hole, refusing_port() as closed:
         providers = {
             **{name: build_provider(port) for name, port in ports.items()},
             "once": build_provider(ports["first"], max_retries=0),
             "hasty": build_provider(ports["first"], timeouts={"first_byte": HASTY}),
             "scarce": build_provider(ports["first"], max_concurrency=2),
-            "closed": build_provider(find_free_port()),
+            "closed": build_provider(closed),
             "hole": build_provider(hole),
         }
         models = {
@@ -216,25 +223,10 @@ def fresh() -> str:
 @pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
     """Return where a real Redis of the test's own answers."""
-    server = shutil.which("redis-server")
-    if server is None:
+    if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
-    port = find_free_port()
-    command = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
-        _wait_until_it_listens(port)
-        yield f"redis://127.0.0.1:{port}/0"
-        process.terminate()
-
-
-def _wait_until_it_listens(port: int) -> None:
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        with contextlib.suppress(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        time.sleep(0.02)
-    raise AssertionError("redis-server did not start")
+    with run_redis(tmp_path) as (_, url):
+        yield url
 
 
 _numbers = itertools.count()

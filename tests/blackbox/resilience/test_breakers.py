@@ -8,7 +8,6 @@ import requests
 
 from tests.blackbox.resilience.acting import (
     CHAT,
-    Counting,
     fail,
     gate,
     in_turn,
@@ -29,7 +28,6 @@ from tests.upstream import Upstream
 
 MIN_ATTEMPTS = 10
 MIN_OPEN = 5
-PROBE_SECONDS = 0.5
 
 
 def ask(gateway: Gateway, model: str, times: int) -> list[requests.Response]:
@@ -59,12 +57,12 @@ def test_failures_below_the_rate_do_not_open_it(
     gateway: Gateway, first: Upstream, fresh: str
 ) -> None:
     first.handler = say("here")
-    ask(gateway, f"once/{fresh}", 12)
-    time.sleep(0.3)  # workers tell of successes four times a second
-    ask(gateway, f"once/{fresh}", 12)
+    for _ in range(2):
+        at_once(20, lambda number: gateway.chat(f"once/{fresh}"))
+        time.sleep(0.3)  # each worker tells of successes with the next one, four times a second
     first.handler = fail(500)
     ask(gateway, f"once/{fresh}", 6)
-    assert len(seen(first, fresh)) == 30
+    assert len(seen(first, fresh)) == 46
 
 
 def test_clients_own_faults_do_not_open_it(gateway: Gateway, first: Upstream, fresh: str) -> None:
@@ -102,11 +100,19 @@ def test_one_probe_at_a_time_and_recovery(gateway: Gateway, first: Upstream, fre
     first.handler = fail(429, Retry_After="1")
     gateway.chat(f"once/{fresh}")
     time.sleep(1.05)
-    probe = Counting("recovered", PROBE_SECONDS)
-    first.handler = probe
-    got = at_once(20, lambda number: gateway.chat(f"once/{fresh}"))
-    assert sorted(each.status_code for each in got) == [200] + [503] * 19
-    assert (probe.most, len(seen(first, fresh))) == (1, 2)
+    refused: list[requests.Response] = []
+    with gate(first, "recovered") as probe:
+
+        def ask_and_open_when_all_others_are_refused(number: int) -> int:
+            answer = gateway.chat(f"once/{fresh}")
+            if answer.status_code == 503:
+                refused.append(answer)
+            if len(refused) == 19:
+                probe.open()
+            return answer.status_code
+
+        assert sorted(at_once(20, ask_and_open_when_all_others_are_refused)) == [200] + [503] * 19
+    assert len(seen(first, fresh)) == 2
     got = at_once(8, lambda number: gateway.chat(f"once/{fresh}"))
     assert [text_of(each) for each in got] == ["recovered"] * 8
 

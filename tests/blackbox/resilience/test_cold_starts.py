@@ -18,8 +18,10 @@ from tests.gateway_process import Gateway, build_environment, run_gateway
 from tests.upstream import Connection, Request, Upstream
 
 FIRST_BYTE_TIMEOUT = 0.4
-LOAD_TIMEOUT = 2.0
+LOAD_TIMEOUT = 3.0
 WORKERS = 2
+SLACK = 2.0
+"""Seconds that a machine busy with tests may add."""
 
 
 class Ollama:
@@ -101,7 +103,7 @@ def test_load_has_its_own_deadline_and_comments_flow(
 def test_silence_after_the_load_is_not_taken_for_loading(
     loading_gateway: Gateway, ollama: Ollama, fresh: str
 ) -> None:
-    ollama.pause = 0.7
+    ollama.pause = 1.5
     got = loading_gateway.chat(f"gpu/{fresh}", stream=True)
     assert text_of(got) == "from the GPU"
     comments = stream_of(got).comments
@@ -110,22 +112,22 @@ def test_silence_after_the_load_is_not_taken_for_loading(
 
 
 def test_loaded_model_has_the_usual_deadline(loading_gateway: Gateway, ollama: Ollama) -> None:
-    ollama.seconds = 2 * FIRST_BYTE_TIMEOUT
+    ollama.seconds = FIRST_BYTE_TIMEOUT + SLACK
     began = time.monotonic()
     got = loading_gateway.chat("gpu/warm")
     assert got.status_code == 504
-    assert time.monotonic() - began < 2 * FIRST_BYTE_TIMEOUT
+    assert time.monotonic() - began < FIRST_BYTE_TIMEOUT + SLACK
 
 
 def test_load_beyond_its_deadline_is_a_504(
     loading_gateway: Gateway, ollama: Ollama, fresh: str
 ) -> None:
-    ollama.seconds = LOAD_TIMEOUT + 0.5
+    ollama.seconds = LOAD_TIMEOUT + SLACK
     began = time.monotonic()
     got = loading_gateway.chat(f"gpu/{fresh}")
     assert got.status_code == 504
     assert_error(got.text)
-    assert LOAD_TIMEOUT <= time.monotonic() - began < LOAD_TIMEOUT + 0.4
+    assert LOAD_TIMEOUT <= time.monotonic() - began < LOAD_TIMEOUT + SLACK
 
 
 def test_nobody_else_answers_meanwhile_unless_configured(
@@ -138,11 +140,11 @@ def test_nobody_else_answers_meanwhile_unless_configured(
 def test_next_target_answers_while_the_model_loads(
     loading_gateway: Gateway, ollama: Ollama
 ) -> None:
-    ollama.seconds = 1.5
+    ollama.seconds = 2.5
     began = time.monotonic()
     got = at_once(6, lambda number: text_of(loading_gateway.chat("spilling")))
     assert got == ["from the cloud"] * 6
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < ollama.seconds
     wait_until(lambda: len(ollama.loads) > 0)
     assert 1 <= len(ollama.loads) <= WORKERS, "one load for each worker at the most"
     wait_until(lambda: "spilling" in ollama.loaded)
@@ -156,7 +158,7 @@ def test_warm_loads_a_model(loading_gateway: Gateway, ollama: Ollama, fresh: str
         cwd=loading_gateway.directory,
         env=build_environment(HOME=str(loading_gateway.directory)),
         capture_output=True,
-        timeout=20,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert ollama.loads == [fresh]

@@ -50,6 +50,9 @@ REASONS = {
     "error in a 200": tell_error_in_a_success,
     "role, then reset": say_role_and_reset,
 }
+SLACK = 2.0
+"""Seconds that a machine busy with tests may add."""
+
 both = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 
 
@@ -96,7 +99,7 @@ def test_first_byte_deadline_of_the_target(
     second.handler = say("the second")
     began = time.monotonic()
     assert text_of(gateway.chat(route.name, stream=streamed)) == "the second"
-    assert 0.7 <= time.monotonic() - began < 1.4
+    assert 0.7 <= time.monotonic() - began < 0.7 + SLACK
     assert (len(seen(first, route.model)), len(seen(second, route.model))) == (1, 1)
 
 
@@ -230,7 +233,7 @@ def test_log_names_each_attempt_with_its_target_status_and_duration(
     route = take("three")
     first.handler = fail(429, "insufficient_quota")
     second.handler = reset
-    third.handler = say("the third", after=0.1)
+    third.handler = say("the third", after=1.0)
     line = log_line(gateway, gateway.chat(route.name))
     assert log_field(line, "attempts") == "3"
     tried = log_field(line, "tried").split(",")
@@ -241,8 +244,7 @@ def test_log_names_each_attempt_with_its_target_status_and_duration(
         (f"third/{route.model}", "200"),
     ]
     durations = [float(each[3]) for each in named if each]
-    assert 100 <= durations[2] < 1000
-    assert durations[0] < 100
+    assert durations[0] < 1000 <= durations[2]
 
 
 def test_failure_costs_no_more_time_than_the_upstream_took_for_it(
@@ -250,14 +252,14 @@ def test_failure_costs_no_more_time_than_the_upstream_took_for_it(
 ) -> None:
     def handler(request: Request, connection: Connection) -> None:
         time.sleep(0.3)
-        connection.send_answer(b"{}", 503)
+        connection.send_answer(b"{}", 503, {"Retry-After": "2"})
 
     route = take("pair")
     first.handler = handler
     second.handler = say("the second")
     began = time.monotonic()
     assert text_of(gateway.chat(route.name, stream=True)) == "the second"
-    assert time.monotonic() - began < 2 * 0.3
+    assert time.monotonic() - began < 2, "nobody waits where another can answer"
 
 
 def test_pings_flow_while_targets_are_tried_and_the_answer_follows(

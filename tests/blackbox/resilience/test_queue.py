@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import select
 import signal
 import socket
 import time
@@ -34,6 +33,7 @@ from tests.blackbox.resilience.asking import (
 )
 from tests.blackbox.resilience.conftest import OTHER_KEY, TakeRoute
 from tests.blackbox.wire import assert_error, assert_promises_kept, iter_blocks, read_stream
+from tests.chaos.trouble import read_client_ports
 from tests.gateway_process import Gateway
 from tests.upstream import Upstream
 
@@ -202,7 +202,8 @@ def test_killed_worker_gives_its_slots_back_within_two_seconds(
     it.wait_until_asked()
     first.handler = say("done")
     assert holder.sock is not None
-    killed = kill_the_worker_of(gateway, holder.sock)
+    os.kill(worker_of(gateway, holder.sock), signal.SIGKILL)
+    killed = time.monotonic()
     assert text_of(gateway.chat(route.name)) == "done"
     assert time.monotonic() - killed < 2
     holder.close()
@@ -216,12 +217,8 @@ def read_status(connection: http.client.HTTPConnection) -> int:
         return response.status
 
 
-def kill_the_worker_of(gateway: Gateway, client: socket.socket) -> float:
-    """Kill workers with SIGKILL until the one that serves ``client`` was hit; return when."""
-    for pid in gateway.worker_pids():
-        killed = time.monotonic()
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        if select.select([client], [], [], 0.3)[0]:
-            return killed
-    raise AssertionError("no worker had the client")
+def worker_of(gateway: Gateway, client: socket.socket) -> int:
+    """Return the process that serves ``client``: the others have to be there to take over."""
+    port = client.getsockname()[1]
+    (pid,) = (pid for pid in gateway.worker_pids() if port in read_client_ports(pid, gateway.port))
+    return pid

