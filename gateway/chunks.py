@@ -120,6 +120,23 @@ def merge(
         yield [_sum_usage([usages[index] for index in sorted(usages)])]
 
 
+def in_turn(streams: Iterable[Iterator[list[Chunk]]]) -> Iterator[list[Chunk]]:
+    """Put the streams of several choices one behind the other, with one summed usage chunk last.
+
+    The next one is taken when the one before has ended.
+    """
+    usages: list[Chunk] = []
+    for stream in streams:
+        usage: Chunk | None = None
+        for batch in stream:
+            usage = next((chunk for chunk in reversed(batch) if chunk.get("usage")), usage)
+            yield [chunk for chunk in batch if not chunk.get("usage")]
+        if usage is not None:
+            usages.append(usage)
+    if usages:
+        yield [_sum_usage(usages)]
+
+
 def _sum_usage(chunks: list[Chunk]) -> Chunk:
     """Count the prompt once, as OpenAI does, and the completions together."""
     total: dict[str, Any] = dict(chunks[0]["usage"] or {})

@@ -242,7 +242,8 @@ class EmbeddingsAnswer(NamedTuple):
 class SplitEmbeddingsCall(Protocol):
     """One embeddings request that takes several upstream, or whose usage is told in headers.
 
-    An ``EmbeddingsCall`` in all else; its ``requests`` are made at the same time.
+    An ``EmbeddingsCall`` in all else; its ``requests`` are made at the same time, or in turn
+    where the target has limits to how many that may be.
     """
 
     @property

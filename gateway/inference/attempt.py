@@ -84,6 +84,12 @@ class Attempt(ABC):
             else:
                 exchange.close()
 
+    @property
+    def _is_scarce(self) -> bool:
+        """Whether there are limits to how many ask its target at once: it has one place there."""
+        own = self._backends.settings.limited_targets.get(self.target.name)
+        return self.target.provider.max_concurrency is not None or own is not None
+
     @abstractmethod
     def _iter_batches(self) -> Iterator[list[Chunk]]: ...
 

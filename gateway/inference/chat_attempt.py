@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
-from gateway.chunks import merge
+from gateway.chunks import in_turn, merge
 from gateway.config.settings import Target
 from gateway.errors import InvalidRequestError, UpstreamError
 from gateway.inference.attempt import Attempt, Backends
@@ -76,10 +76,14 @@ class ChatAttempt(Attempt):
             body = yield from self._iter_read(call.requests[0], MAX_ANSWER_BYTES)
             self.answer = call.parse_response(body)
             return
-        exchanges = [self._send(each) for each in call.requests]
-        if len(exchanges) == 1:
-            yield from call.iter_chunks(_limited(exchanges[0].iter_pieces(), self._limit), 0)
+        if len(call.requests) == 1:
+            yield from self._iter_choice(call, 0)
             return
+        if self._is_scarce:
+            choices = range(len(call.requests))
+            yield from in_turn(self._iter_choice(call, index) for index in choices)
+            return
+        exchanges = [self._send(each) for each in call.requests]
         streams = [
             call.iter_chunks(_limited(exchange.iter_pieces(wait=False), self._limit), index)
             for index, exchange in enumerate(exchanges)
@@ -89,6 +93,11 @@ class ChatAttempt(Attempt):
             return wait_any([exchanges[index] for index in running], self._watch)
 
         yield from merge(streams, wait)
+
+    def _iter_choice(self, call: ChatCall, index: int) -> Iterator[list[Chunk]]:
+        """Send one of the requests, and yield the chunks of its choice."""
+        exchange = self._send(call.requests[index])
+        yield from call.iter_chunks(_limited(exchange.iter_pieces(), self._limit), index)
 
     def _translated(
         self, request: ChatRequest, target: Target

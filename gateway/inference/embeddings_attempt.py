@@ -1,4 +1,4 @@
-"""An attempt at embeddings, by one request or by several at once.
+"""An attempt at embeddings, by one request or by several: at once, or in turn in one place.
 
 Knows how the answers are read. Must not know any one provider's format.
 """
@@ -50,9 +50,10 @@ class EmbeddingsAttempt(Attempt):
     def _iter_read_all(
         self, requests: Sequence[UpstreamRequest]
     ) -> Generator[list[Chunk], None, list[EmbeddingsAnswer]]:
-        """Send all requests at once and return their answers; yields ``[]`` meanwhile."""
+        """Send all requests and return their answers; yields ``[]`` meanwhile."""
         answers = []
-        for exchange in [self._send(each) for each in requests]:
+        exchanges = map(self._send, requests)
+        for exchange in exchanges if self._is_scarce else list(exchanges):
             body = yield from iter_body(exchange, MAX_EMBEDDINGS_BYTES)
             answers.append(EmbeddingsAnswer(body, exchange.headers))
         return answers
