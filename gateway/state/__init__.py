@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.state.base import Counter, State, StateUnavailableError
 from gateway.state.local import LocalState
-from gateway.state.policy import StateWithPolicy
+from gateway.state.policy import Outage, StateWithPolicy
 from gateway.state.reservation import Claim, Held, Refusal, Reservation, Unseeded
 
 __all__ = [
@@ -45,4 +45,5 @@ def open_state(
     from gateway.state.redis import RedisState  # only an installation with Redis pays for it
 
     fallback = LocalState(path) if when_redis_is_down == "local" else None
-    return StateWithPolicy(RedisState(redis_url), fallback)
+    outage = Outage()
+    return StateWithPolicy(RedisState(redis_url, outage=outage), fallback, outage)

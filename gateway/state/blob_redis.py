@@ -13,8 +13,13 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+from typing import Any
 
+import redis
+
+from gateway.state.base import StateUnavailableError
 from gateway.state.blobs import LARGEST_BLOB, Blob
+from gateway.state.policy import Outage
 from gateway.state.redis_client import TIME_LIMIT, RedisClient
 
 _BLOB = "gateway:blob:"
@@ -72,15 +77,26 @@ _GET = "return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}"
 
 
 class RedisBlobs:
-    """A ``BlobStore`` in the Redis at ``url``; a command takes at most ``time_limit`` seconds."""
+    """A ``BlobStore`` in the Redis at ``url``; a command takes at most ``time_limit`` seconds.
 
-    def __init__(self, url: str, max_bytes: int, *, time_limit: float = TIME_LIMIT) -> None:
+    ``outage`` is what all who use that Redis know of it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        max_bytes: int,
+        *,
+        time_limit: float = TIME_LIMIT,
+        outage: Outage | None = None,
+    ) -> None:
         self._max_bytes = max_bytes
+        self._outage = outage or Outage()
         self._client = RedisClient(url, time_limit=time_limit)
 
     def get(self, key: str) -> Blob | None:
         """See ``BlobStore.get``."""
-        record, left = self._client.run("EVAL", _GET, 1, _BLOB + _name(key))
+        record, left = self._run("EVAL", _GET, 1, _BLOB + _name(key))
         if record is None or left <= 0:
             return None
         (lifetime,) = _LIFETIME.unpack_from(record)
@@ -94,19 +110,32 @@ class RedisBlobs:
             return
         pieces = [record[start : start + _PIECE] for start in range(0, len(record), _PIECE)]
         for piece in pieces[:-1]:
-            self._client.run("EVAL", _SEND, 1, part, piece, _PART_LIFETIME)
-        self._client.run(
+            self._run("EVAL", _SEND, 1, part, piece, _PART_LIFETIME)
+        self._run(
             "EVAL", _PUT, 3, _ORDER, _SIZES, part,
             _name(key), pieces[-1], milliseconds, len(record), self._max_bytes,
         )  # fmt: skip
 
     def delete(self, key: str) -> None:
         """See ``BlobStore.delete``."""
-        self._client.run("EVAL", _FORGET, 2, _ORDER, _SIZES, _name(key))
+        self._run("EVAL", _FORGET, 2, _ORDER, _SIZES, _name(key))
 
     def close(self) -> None:
         """See ``BlobStore.close``."""
         self._client.close()
+
+    def _run(self, *arguments: str | bytes | int) -> Any:
+        """Send one command, unless Redis is known to be away; raises StateUnavailableError."""
+        if not self._outage.may_try():
+            raise StateUnavailableError(self._outage.why)
+        try:
+            answer = self._client.run(*arguments)
+        except StateUnavailableError as error:
+            if not isinstance(error.__cause__, redis.ResponseError):  # which is an answer
+                self._outage.note_failure(f"{error} ({error.__cause__})")
+            raise
+        self._outage.note_success()
+        return answer
 
 
 def _name(key: str) -> str:

@@ -52,13 +52,16 @@ class BlobStore(Protocol):
         """Let go of files and connections; a later use opens them again."""
 
 
-def open_blobs(path: Path, max_bytes: int, *, redis_url: str | None = None) -> BlobStore:
+def open_blobs(
+    path: Path, max_bytes: int, *, redis_url: str | None = None, outage: Outage | None = None
+) -> BlobStore:
     """Return the store in the file ``path`` on this machine, or in Redis.
 
     It takes at most ``max_bytes``, a MiB or more, and never raises: while it
     fails there are no blobs. Nothing is opened or connected before the first
-    use. Raises ConfigurationError for a URL that redis-py does not understand,
-    and ValueError for too small a size.
+    use. ``outage`` is what others who use that Redis know of it. Raises
+    ConfigurationError for a URL that redis-py does not understand, and ValueError for too
+    small a size.
     """
     if redis_url is None:
         from gateway.state.blob_file import FileBlobs
@@ -66,7 +69,7 @@ def open_blobs(path: Path, max_bytes: int, *, redis_url: str | None = None) -> B
         return ForgivingBlobs(FileBlobs(path, max_bytes))
     from gateway.state.blob_redis import RedisBlobs
 
-    return ForgivingBlobs(RedisBlobs(redis_url, max_bytes))
+    return ForgivingBlobs(RedisBlobs(redis_url, max_bytes, outage=outage))
 
 
 class ForgivingBlobs:
@@ -103,8 +106,8 @@ class ForgivingBlobs:
         try:
             result = operation()
         except FAILURES as error:
-            if outage.note_failure():
-                _log.error("The cache can't be %s: %s", what, error.__cause__ or error)
+            if outage.note_failure(str(error.__cause__ or error)):
+                _log.error("The cache can't be %s: %s", what, outage.why)
             return None
         if outage.note_success():
             _log.warning("The cache can be %s again", what)

@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from gateway.state.base import StateUnavailableError
 from gateway.state.owner import load_owner
+from gateway.state.policy import Outage
 from gateway.state.redis_client import RedisClient
 
 LIFETIME = 1.5
@@ -39,8 +40,9 @@ _BEAT = "redis.call('SET', KEYS[1], '', 'PX', ARGV[1]) return redis.call('TIME')
 class Heartbeat:
     """Keeps this process's key in Redis alive once ``start`` was called, also after a fork."""
 
-    def __init__(self, url: str, *, time_limit: float) -> None:
+    def __init__(self, url: str, outage: Outage, *, time_limit: float) -> None:
         self._url = url
+        self._outage = outage
         self._time_limit = time_limit
         self._starting = threading.Lock()
         self._process = 0
@@ -51,21 +53,26 @@ class Heartbeat:
         self._round_trip = float("inf")
         self._measured_at = 0.0
 
-    def start(self) -> None:
-        """Beat once, and from now on every 0.4 s, unless this process does already."""
+    def start(self) -> bool:
+        """Beat once, and from now on every 0.4 s, unless this process does already.
+
+        Nobody waits for the first beat while Redis is known to be away. Returns False if it
+        was waited for in vain.
+        """
         if self._process == os.getpid():
-            return
+            return True
         with self._starting:
             if self._process == os.getpid():
-                return
+                return True
             self._beaten_at, self._trusted_from = time.monotonic(), 0.0
-            client = RedisClient(self._url, time_limit=self._time_limit)
-            if not self._beat(client):
+            was_away = self._outage.is_down
+            has_beaten = not was_away and self._beat_first()
+            if not has_beaten:
                 self._beaten_at = float("-inf")
-            client.close()
             self._process = os.getpid()
             self._started += 1
             _start_native_thread(self._beat_on, self._process, self._started)
+        return has_beaten or was_away
 
     def stop(self) -> None:
         """Beat no more, until the next start."""
@@ -83,6 +90,14 @@ class Heartbeat:
         """
         now = time.monotonic()
         return now - self._beaten_at < _GAP and now >= self._trusted_from
+
+    def _beat_first(self) -> bool:
+        client = RedisClient(self._url, time_limit=self._time_limit)
+        has_beaten = self._beat(client)
+        client.close()
+        if not has_beaten:
+            self._outage.note_failure("The gateway's shared state can't be reached (no heartbeat)")
+        return has_beaten
 
     def _beat_on(self, process: int, started: int) -> None:
         client = RedisClient(self._url, time_limit=INTERVAL)

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 from gateway.state.base import Change, State, StateUnavailableError
 from gateway.state.blob_file import FileBlobs
 from gateway.state.blobs import FAILURES, Blob, BlobStore, ForgivingBlobs, open_blobs
+from gateway.state.policy import StateWithPolicy
 
 _Result = TypeVar("_Result")
 
@@ -149,10 +150,12 @@ def open_noted_blobs(
 ) -> tuple[BlobStore, NotedBlobs]:
     """Return the store that ``open_blobs`` does, and the same with notes.
 
-    In Redis these are values of ``state``, which knows what to do while that is away.
+    In Redis these are values of ``state``, which knows what to do while that is away, and
+    tells the store of it.
     """
     if redis_url is None:
         noted = FileNotedBlobs(FileBlobs(path, max_bytes))
         return noted, noted
-    blobs = open_blobs(path, max_bytes, redis_url=redis_url)
+    outage = state.outage if isinstance(state, StateWithPolicy) else None
+    blobs = open_blobs(path, max_bytes, redis_url=redis_url, outage=outage)
     return blobs, StateNotes(blobs, state)

@@ -23,11 +23,20 @@ _Result = TypeVar("_Result")
 
 
 class Outage:
-    """When to try a store: always, but once a second only while it is down."""
+    """When to try a store: always, but once a second only while it is down.
+
+    All who use the same store share one: nobody waits for what another has waited for in vain.
+    """
 
     def __init__(self) -> None:
+        self.why = ""
         self._is_down = False
         self._retry_at = 0.0
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the store failed when it was tried last; ``why`` says how."""
+        return self._is_down
 
     def may_try(self) -> bool:
         """Return whether the caller may try now; who is told so tells how it went."""
@@ -39,8 +48,9 @@ class Outage:
         self._retry_at = now + RETRY_AFTER  # before the attempt, so that nobody else makes one
         return True
 
-    def note_failure(self) -> bool:
+    def note_failure(self, why: str) -> bool:
         """Take note that the store failed; return whether that is news."""
+        self.why = why
         self._retry_at = time.monotonic() + RETRY_AFTER
         was_down, self._is_down = self._is_down, True
         return not was_down
@@ -52,12 +62,16 @@ class Outage:
 
 
 class StateWithPolicy:
-    """A ``State`` that uses ``shared``, and while that is down ``fallback``, or refuses if None."""
+    """A ``State`` that uses ``shared``, and while that is down ``fallback``, or refuses if None.
 
-    def __init__(self, shared: State, fallback: State | None) -> None:
+    ``outage`` is that of the store in which ``shared`` is.
+    """
+
+    def __init__(self, shared: State, fallback: State | None, outage: Outage | None = None) -> None:
+        self.outage = outage or Outage()
         self._shared = shared
         self._fallback = fallback
-        self._outage = Outage()
+        self._is_away = False
         self._counted_apart: set[str] = set()
 
     def increment(
@@ -109,7 +123,8 @@ class StateWithPolicy:
         """See ``State.settle``; where it was reserved."""
         if reservation.is_fallback and self._fallback is not None:
             return self._fallback.settle(reservation, used)
-        if not self._outage.may_try():
+        if not self.outage.may_try():
+            self._note_away()
             raise StateUnavailableError("The gateway's shared state can't be reached")
         return self._try(lambda state: state.settle(reservation, used), None)
 
@@ -153,8 +168,9 @@ class StateWithPolicy:
             self._fallback.close()
 
     def _run(self, operation: Callable[[State], _Result]) -> _Result:
-        if self._outage.may_try():
+        if self.outage.may_try():
             return self._try(operation, self._fallback)
+        self._note_away()
         if self._fallback is None:
             raise StateUnavailableError("The gateway's shared state can't be reached")
         return operation(self._fallback)
@@ -164,12 +180,20 @@ class StateWithPolicy:
         try:
             result = operation(self._shared)
         except StateUnavailableError as error:
-            if self._outage.note_failure():
-                policy = "this machine counts" if self._fallback else "requests are refused"
-                _log.error("%s (%s); until it can, %s", error, error.__cause__, policy)
+            self.outage.note_failure(f"{error} ({error.__cause__})")
+            self._note_away()
             if fallback is None:
                 raise StateUnavailableError("The gateway's shared state can't be reached") from None
             return operation(fallback)
-        if self._outage.note_success():
+        self.outage.note_success()
+        if self._is_away:
+            self._is_away = False
             _log.warning("The gateway's shared state can be reached again")
         return result
+
+    def _note_away(self) -> None:
+        """Say once what happens while ``shared`` is away, whoever has found that out."""
+        if not self._is_away:
+            self._is_away = True
+            policy = "this machine counts" if self._fallback else "requests are refused"
+            _log.error("%s; until it can, %s", self.outage.why, policy)

@@ -31,6 +31,7 @@ from gateway.state.held_redis import (
     settle_command,
 )
 from gateway.state.owner import LOOKED_AT_EVERY, Liveness, load_owner
+from gateway.state.policy import Outage
 from gateway.state.redis_client import TIME_LIMIT, RedisClient
 from gateway.state.reservation import Claim, Held, Refusal, Reservation, Unseeded
 
@@ -84,12 +85,15 @@ class RedisState:
     """A ``State`` in the Redis at ``url``; a command takes at most ``time_limit`` seconds.
 
     A value is stored behind a random version, by which a change sees whether
-    another came between. Then it is made again, of the newer value.
+    another came between. Then it is made again, of the newer value. ``outage`` is
+    what all who use that Redis know of it.
     """
 
-    def __init__(self, url: str, *, time_limit: float = TIME_LIMIT) -> None:
+    def __init__(
+        self, url: str, *, time_limit: float = TIME_LIMIT, outage: Outage | None = None
+    ) -> None:
         self._client = RedisClient(url, time_limit=time_limit)
-        self._heartbeat = Heartbeat(url, time_limit=time_limit)
+        self._heartbeat = Heartbeat(url, outage or Outage(), time_limit=time_limit)
         self._liveness = Liveness(self._look)
         self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._failures = 0
@@ -149,6 +153,7 @@ class RedisState:
 
     def reserve(self, claims: Sequence[Claim]) -> Reservation | Refusal | Unseeded:
         """See ``State.reserve``."""
+        self._require_heartbeat()
         number, owner = next(self._numbers), self.owner
         self._reap(_REAPED_EVERY)
         outcome = self._reserve(claims, owner, number)
@@ -255,8 +260,13 @@ class RedisState:
             record = answer[0]
             time.sleep(random.uniform(0, _LONGEST_PAUSE))
 
+    def _require_heartbeat(self) -> None:
+        """Raise StateUnavailableError where a first beat has just been waited for in vain."""
+        if not self._heartbeat.start():
+            raise StateUnavailableError("The gateway's shared state can't be reached")
+
     def _look(self, owner: str) -> bool:
-        self._heartbeat.start()
+        self._require_heartbeat()
         return bool(self._client.run("EXISTS", beat_key(owner))) or not self._heartbeat.is_trusted()
 
 

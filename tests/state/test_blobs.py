@@ -202,7 +202,7 @@ def test_a_redis_that_is_not_there_is_a_miss(caplog: pytest.LogCaptureFixture) -
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
 
 
-def test_a_hung_redis_costs_50_ms_once_for_reading_and_once_for_writing(
+def test_a_hung_redis_costs_50_ms_once_for_reading_and_writing_together(
     redis_server: RedisServer, make_redis: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.state.policy.RETRY_AFTER", 60.0)
@@ -212,7 +212,7 @@ def test_a_hung_redis_costs_50_ms_once_for_reading_and_once_for_writing(
         for _ in range(20):
             blobs.put("key", bytes(4 * MIB), 60)
             assert blobs.get("key") is None
-        assert 0.1 <= time.monotonic() - start < 0.1 + SLACK
+        assert 0.05 <= time.monotonic() - start < 0.05 + SLACK
     blobs.close()
 
 
