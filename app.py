@@ -162,6 +162,7 @@ class Parts:
         self._lines = Lines(state)
         self._prices = Prices()
         ledger = Ledger(database, settings.data_directory)
+        self._ledger_is_writable = ledger.is_writable
         self._admissions = Admissions(state, ledger, settings.token_rate_limit)
         self._keeper = Keeper(
             ledger, settings.usage_retention_days, settings.budget_webhook_url, post_json
@@ -196,6 +197,7 @@ class Parts:
             charging,
             self._stored_responses,
             self._database_probe,
+            self._ledger_is_writable,
         )
 
     def _keep_upstreams(self, upstreams: Mapping[str, Upstream]) -> None:

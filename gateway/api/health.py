@@ -10,6 +10,7 @@ from gateway.errors import GatewayError, RestartingError
 from gateway.transport import is_restarting
 
 UNREACHABLE = "unreachable"
+UNWRITABLE = "unwritable"
 
 bp = Blueprint("health", __name__)
 
@@ -29,17 +30,20 @@ def ready() -> Response:
     """Answer 200 if database, store and at least one provider answer, else 503.
 
     Generates nothing. A database that can be read alone is enough: keys are let in then,
-    and what was used is written down in journals meanwhile.
+    and what was used is written down in journals meanwhile. Where those can't be written either,
+    for the disk is full, no request is let in.
     """
     providers = services().catalog.check_providers()
     store = _describe_store()
     database = services().database_probe.answers()
-    is_ready = database and store != UNREACHABLE and any(providers.values())
+    ledger = services().ledger_is_writable()
+    is_ready = database and ledger and store != UNREACHABLE and any(providers.values())
     checks = {name: _word(answers) for name, answers in providers.items()}
     body = {
         "status": "ready" if is_ready else "not ready",
         "database": _word(database),
         "store": store,
+        "ledger": "ok" if ledger else UNWRITABLE,
         "providers": checks,
     }
     return json_response(body, 200 if is_ready else 503)

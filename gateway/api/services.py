@@ -27,6 +27,7 @@ class Services:
     """The collaborators of the API.
 
     ``check_store`` raises where the shared state is away; False: each machine counts by itself.
+    ``ledger_is_writable`` tells whether requests can be written down now.
     """
 
     settings: Settings
@@ -39,6 +40,7 @@ class Services:
     charging: Charging
     stored_responses: StoredResponses
     database_probe: Probe
+    ledger_is_writable: Callable[[], bool]
 
 
 class Configuration(Protocol):

@@ -24,6 +24,9 @@ ROLLED_AT = 1024 * 1024
 _HEAD = 21
 """Bytes of the first line: the position of what follows, as twenty digits."""
 
+_TRIAL = b" " * 4096
+"""More than the lines of a request."""
+
 
 def _build_lock() -> Any:
     """Return a lock between system threads, also where gevent has patched the standard one."""
@@ -57,6 +60,21 @@ class Journal:
                 os.ftruncate(self._descriptor, self._size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._size += written
+
+    def check(self) -> None:
+        """Prove that lines could be appended now, and leave none. Raises OSError.
+
+        What is written for that has no end of line, so that nobody takes it for one.
+        """
+        with self._lock:
+            if self._process != os.getpid():
+                self._begin()
+            try:
+                written = os.write(self._descriptor, _TRIAL)
+            finally:
+                os.ftruncate(self._descriptor, self._size)
+            if written != len(_TRIAL):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     @property
     def end(self) -> int:

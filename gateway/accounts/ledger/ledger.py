@@ -61,6 +61,7 @@ class Ledger:
         self._unwritten: deque[bytes] = deque()
         self._process = os.getpid()
         self._positions: dict[str, int] = {}
+        self._is_failing = False
 
     def open(self, opening: Opening) -> None:
         """Write down that a request begins. Raises ``ServiceUnavailableError`` where it can't."""
@@ -69,7 +70,7 @@ class Ledger:
             if self.on_fork is not None:
                 self.on_fork()
         try:
-            self._journal.append(encode_line(RESERVED, opening.number, opening[1:]))
+            self._append(encode_line(RESERVED, opening.number, opening[1:]))
         except OSError as error:
             self._note_failure(error)
             raise ServiceUnavailableError(
@@ -93,6 +94,15 @@ class Ledger:
     def warn(self, account: str, created: int, body: dict[str, Any]) -> None:
         """Write down that a soft limit was reached, to be told once for each ``account``."""
         self._write(encode_line(WARNED, 0, (account, created, json.dumps(body))))
+
+    def is_writable(self) -> bool:
+        """Return whether requests can be written down now; tried, but nothing is left of it."""
+        try:
+            self._journal.check()
+        except OSError as error:
+            self._note_failure(error)
+            return False
+        return True
 
     def drain(self) -> None:
         """Take over all that is in this machine's journals; raises ``StoreUnavailableError``."""
@@ -176,15 +186,23 @@ class Ledger:
             while self._unwritten:
                 line = self._unwritten.popleft()
                 try:
-                    self._journal.append(line)
+                    self._append(line)
                 except BaseException:
                     self._unwritten.appendleft(line)
                     raise
         except OSError as error:
             self._note_failure(error)
 
+    def _append(self, line: bytes) -> None:
+        self._journal.append(line)
+        if self._is_failing:
+            self._is_failing = False
+            logger.warning("the journal in %s can be written again", self._directory)
+
     def _note_failure(self, error: OSError) -> None:
-        logger.error("the journal in %s can't be written: %s", self._directory, error)
+        if not self._is_failing:
+            logger.error("the journal in %s can't be written: %s", self._directory, error)
+        self._is_failing = True
 
 
 def _read_positions(connection: Connection) -> dict[str, int]:

@@ -58,7 +58,7 @@ class Database:
         self._lock = threading.Lock()
         self._process = 0
         self._is_prepared = False
-        self._is_failing = False
+        self._failing: set[bool] = set()
         self._waiter: Waiter
         self._engines: tuple[Engine, Engine]
         self._idle: tuple[deque[Connection], deque[Connection]] = (deque(), deque())
@@ -111,19 +111,23 @@ class Database:
         )
 
     def _guarded(self, job: Callable[[], _Result], patience: float, *, writes: bool) -> _Result:
-        """Run ``job`` where it may wait; say so once when that fails, and when it works again."""
+        """Run ``job`` where it may wait; say so once when that fails, and when it works again.
+
+        Of reading and of writing apart: on a full disk SQLite can still be read.
+        """
+        doing = "written" if writes else "read"
         try:
             result = self._waiter.run(job, patience, writes=writes)
         except _OWN_FAULTS:
             raise
         except (SQLAlchemyError, OSError, TooSlowError) as error:
-            if not self._is_failing:
-                logger.error("the database can't be used: %s", describe_failure(error))
-            self._is_failing = True
+            if writes not in self._failing:
+                logger.error("the database can't be %s: %s", doing, describe_failure(error))
+            self._failing.add(writes)
             raise StoreUnavailableError from error
-        if self._is_failing:
-            logger.warning("the database can be used again")
-            self._is_failing = False
+        if writes in self._failing:
+            logger.warning("the database can be %s again", doing)
+            self._failing.discard(writes)
         return result
 
     def _transact(self, work: Work[_Result], writes: bool, deadline: float) -> _Result:

@@ -118,7 +118,7 @@ def test_a_password_never_gets_into_an_error(caplog: pytest.LogCaptureFixture) -
     with pytest.raises(StoreUnavailableError) as caught:
         Database("postgresql://u:hunter2@127.0.0.1:1/gateway").read(read_version)
     assert "hunter2" not in caplog.text + str(caught.value)
-    assert "the database can't be used" in caplog.text
+    assert "the database can't be written" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
