@@ -9,6 +9,7 @@ the process would be taken for dead.
 from __future__ import annotations
 
 import _thread
+import logging
 import os
 import sys
 import threading
@@ -35,6 +36,12 @@ _GRACE = 1.0
 _OFFSET_KEPT = 60.0
 _PREFIX = "gateway:owner:"
 _BEAT = "redis.call('SET', KEYS[1], '', 'PX', ARGV[1]) return redis.call('TIME')"
+
+_WAS_STOPPED = (
+    "process %d was stopped for %.1f s: other machines have taken it for dead, and may have given "
+    "to others what it held"
+)
+_log = logging.getLogger("gateway.state")
 
 
 class Heartbeat:
@@ -102,8 +109,12 @@ class Heartbeat:
     def _beat_on(self, process: int, started: int) -> None:
         client = RedisClient(self._url, time_limit=INTERVAL)
         while self._process == process and self._started == started:
+            slept_at = time.monotonic()
             time.sleep(INTERVAL)
+            away = time.monotonic() - slept_at
             self._beat(client)
+            if away > LIFETIME:
+                _log.warning(_WAS_STOPPED, os.getpid(), away)
         client.close()
 
     def _beat(self, client: RedisClient) -> bool:

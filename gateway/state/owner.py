@@ -80,7 +80,7 @@ def _load_machine() -> str:
     try:
         space = str(os.stat("/proc/self/ns/pid").st_ino)
     except OSError:
-        space = _UNKNOWN
+        space = os.uname().nodename
     return f"{load_clock().boot_id}:{space}"
 
 

@@ -30,7 +30,13 @@ from gateway.state.held_redis import (
     reserve_command,
     settle_command,
 )
-from gateway.state.owner import LOOKED_AT_EVERY, Liveness, load_owner
+from gateway.state.owner import (
+    LOOKED_AT_EVERY,
+    Liveness,
+    is_of_this_machine,
+    is_running,
+    load_owner,
+)
 from gateway.state.policy import Outage
 from gateway.state.redis_client import TIME_LIMIT, RedisClient
 from gateway.state.reservation import Claim, Held, Refusal, Reservation, Unseeded
@@ -266,6 +272,8 @@ class RedisState:
             raise StateUnavailableError("The gateway's shared state can't be reached")
 
     def _look(self, owner: str) -> bool:
+        if is_of_this_machine(owner):
+            return is_running(owner)  # also one that is stopped, and so does not beat
         self._require_heartbeat()
         return bool(self._client.run("EXISTS", beat_key(owner))) or not self._heartbeat.is_trusted()
 

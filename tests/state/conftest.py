@@ -65,6 +65,12 @@ def redis_state(redis_server: RedisServer) -> Iterator[RedisState]:
 
 
 @pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this process look at all others as if they were on another machine."""
+    monkeypatch.setattr("gateway.state.redis.is_of_this_machine", lambda owner: False)
+
+
+@pytest.fixture
 def local_state(tmp_path: Path) -> Iterator[LocalState]:
     state = LocalState(tmp_path / "state")
     yield state

@@ -206,7 +206,7 @@ def test_changes_that_wait_for_one_that_fails_fail_with_it(redis_server: RedisSe
 
 
 def test_nobody_is_taken_for_dead_because_redis_hung(
-    redis_server: RedisServer, redis_state: RedisState
+    redis_server: RedisServer, redis_state: RedisState, elsewhere: None
 ) -> None:
     with another_process(redis_state, _live) as other:
         assert redis_state.is_alive(other.said)
@@ -221,7 +221,7 @@ def test_nobody_is_taken_for_dead_because_redis_hung(
 
 
 def test_a_process_that_computes_is_alive_and_its_greenlets_change_one_by_one(
-    redis_server: RedisServer, redis_state: RedisState
+    redis_server: RedisServer, redis_state: RedisState, elsewhere: None
 ) -> None:
     script = """
 from gevent import monkey
