@@ -40,13 +40,15 @@ class Budget:
 class Limits:
     """What a key, or all keys of a tenant together, may use; None: no limit of its own.
 
-    Rates are texts such as ``100/minute``, of requests and of tokens.
+    Rates are texts such as ``100/minute``, of requests and of tokens. ``changed_at`` is when the
+    key or tenant was last changed, in seconds since 1970; 0 where that can't be.
     """
 
     rate_limit: str | None = None
     token_rate_limit: str | None = None
     max_concurrency: int | None = None
     budget: Budget | None = None
+    changed_at: float = field(default=0.0, compare=False)
 
 
 NO_LIMITS = Limits()

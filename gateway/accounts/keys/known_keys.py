@@ -33,6 +33,7 @@ _LIMITS = (
     "budget_tokens",
     "budget_per",
     "budget_soft_limit",
+    "updated_at",
 )
 
 

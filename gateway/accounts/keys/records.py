@@ -128,6 +128,7 @@ def limits_of(row: RowMapping, prefix: str = "") -> Limits:
         row[f"{prefix}token_rate_limit"],
         row[f"{prefix}max_concurrency"],
         budget,
+        row[f"{prefix}updated_at"] or 0.0,
     )
 
 

@@ -28,6 +28,7 @@ from gateway.accounts.limits.claims import (
     iter_token_shares,
 )
 from gateway.accounts.limits.refusals import build_refusal, build_unpriced_error, format_amount
+from gateway.accounts.limits.reseeding import Reseeding
 from gateway.errors import ServiceUnavailableError
 from gateway.state import Claim, Held, Refusal, Reservation, State, StateUnavailableError, Unseeded
 
@@ -105,6 +106,7 @@ class Admissions:
         self._unsettled: deque[tuple[Reservation, Sequence[int]]] = deque(maxlen=10_000)
         self._warned: set[str] = set()
         self._seeding = threading.Lock()
+        self._reseeding = Reseeding(state)
 
     @property
     def ledger(self) -> Ledger:
@@ -173,6 +175,7 @@ class Admissions:
         claims = [share.claim for share in shares]
         try:
             self._settle_rest()
+            self._reseeding.renew(shares, now)
             outcome = self._state.reserve(claims)
             if isinstance(outcome, Unseeded):
                 outcome = self._seed(shares, claims)

@@ -25,7 +25,8 @@ Holder = Literal["key", "owner", "model"]
 class Share:
     """A claim, and what it means: ``measure`` of ``holder``; ``rate`` or ``budget`` limits it.
 
-    ``name`` is the key's id, the owner or the model. A budget has the ``span`` it is for.
+    ``name`` is the key's id, the owner or the model. A budget has the ``span`` it is for, and
+    was given ``given_at`` or before, in Unix seconds (0: not known).
     """
 
     claim: Claim
@@ -35,6 +36,7 @@ class Share:
     rate: Rate | None = None
     budget: Budget | None = None
     span: Span | None = None
+    given_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def iter_shares(
     """
     if limits.budget is not None:
         span = current_span(limits.budget.per, now)
-        yield from _budget(holder, name, limits.budget, span, asked)
+        yield from _budget(holder, name, limits.budget, limits.changed_at, span, asked)
     yield from iter_token_shares(holder, counted_as, limits.token_rate_limit, asked)
     if limits.max_concurrency is not None:
         claim = Claim(f"open:{holder}:{counted_as}", 1, limits.max_concurrency, "slots")
@@ -90,15 +92,17 @@ def _to_nano(usd: Decimal) -> int:
     return int(usd * NANO)
 
 
-def _budget(holder: Holder, name: str, budget: Budget, span: Span, asked: Asked) -> Iterator[Share]:
+def _budget(
+    holder: Holder, name: str, budget: Budget, given_at: float, span: Span, asked: Asked
+) -> Iterator[Share]:
     is_stated = asked.tokens.is_stated
     if budget.tokens is not None:
         least = None if is_stated else asked.tokens.least
         key = f"budget:{holder}:tokens:{span.name}:{name}"
         claim = Claim(key, asked.tokens.total, budget.tokens, "account", least=least)
-        yield Share(claim, "tokens", holder, name, budget=budget, span=span)
+        yield Share(claim, "tokens", holder, name, None, budget, span, given_at)
     if budget.usd is not None and asked.cost is not None:
         least = None if is_stated else asked.least_cost
         key = f"budget:{holder}:usd:{span.name}:{name}"
         claim = Claim(key, asked.cost, _to_nano(budget.usd), "account", least=least)
-        yield Share(claim, "cost", holder, name, budget=budget, span=span)
+        yield Share(claim, "cost", holder, name, None, budget, span, given_at)
