@@ -100,6 +100,8 @@ class RedisBlobs:
         if record is None or left <= 0:
             return None
         (lifetime,) = _LIFETIME.unpack_from(record)
+        if left > lifetime:  # Redis' clock was set back: nobody knows how old it is
+            return None
         return Blob(record[_LIFETIME.size :], max(0, lifetime - left) / 1000, lifetime / 1000)
 
     def put(self, key: str, data: bytes, lifetime: float) -> None:

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.state.base import StateUnavailableError
 from gateway.state.owner import load_owner
@@ -34,6 +34,9 @@ _GRACE = 1.0
 """Seconds after a gap in which every process that lives has beaten again."""
 
 _OFFSET_KEPT = 60.0
+_STEP = 0.5
+"""Seconds by which a clock that nobody sets does not differ from what is known of it."""
+
 _PREFIX = "gateway:owner:"
 _BEAT = "redis.call('SET', KEYS[1], '', 'PX', ARGV[1]) return redis.call('TIME')"
 
@@ -90,12 +93,14 @@ class Heartbeat:
         self.start()
         return time.monotonic() + self._offset
 
-    def is_trusted(self) -> bool:
-        """Whether this process's own beats came through of late.
+    def is_trusted(self, told: Sequence[int | bytes], began: float) -> bool:
+        """Whether a missing beat, looked for since ``began``, tells that its process is dead.
 
-        While they didn't, nobody's may have, and a missing beat says nothing.
+        While this process's own beats don't come through, nobody's may; and where Redis'
+        clock, which ``told`` a time, was set forward, all beats are over until the next.
         """
         now = time.monotonic()
+        self._measure(told, began, now)
         return now - self._beaten_at < _GAP and now >= self._trusted_from
 
     def _beat_first(self) -> bool:
@@ -120,22 +125,27 @@ class Heartbeat:
     def _beat(self, client: RedisClient) -> bool:
         begun = time.monotonic()
         try:
-            seconds, microseconds = client.run(
-                "EVAL", _BEAT, 1, beat_key(load_owner()), round(LIFETIME * 1000)
-            )
+            told = client.run("EVAL", _BEAT, 1, beat_key(load_owner()), round(LIFETIME * 1000))
         except StateUnavailableError:
             return False
         ended = time.monotonic()
         if begun - self._beaten_at > _GAP:
             self._trusted_from = ended + _GRACE
         self._beaten_at = begun
-        self._measure(int(seconds) + int(microseconds) / 1e6, begun, ended)
+        self._measure(told, begun, ended)
         return True
 
-    def _measure(self, told: float, begun: float, ended: float) -> None:
-        """Take the clock from the quickest answer of a minute: the most exact."""
-        if ended - begun < self._round_trip or ended - self._measured_at > _OFFSET_KEPT:
-            self._offset = told - (begun + ended) / 2
+    def _measure(self, told: Sequence[int | bytes], begun: float, ended: float) -> None:
+        """Take the clock from the quickest answer of a minute, the most exact; and at once if it
+        was set: beats that are over by that say nothing."""
+        seconds, microseconds = told
+        offset = int(seconds) + int(microseconds) / 1e6 - (begun + ended) / 2
+        was_set = abs(offset - self._offset) > _STEP + (ended - begun) and self._measured_at > 0
+        if was_set:
+            self._trusted_from = ended + _GRACE
+        is_quicker = ended - begun < self._round_trip
+        if was_set or is_quicker or ended - self._measured_at > _OFFSET_KEPT:
+            self._offset = offset
             self._round_trip = ended - begun
             self._measured_at = ended
 

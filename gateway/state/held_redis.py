@@ -40,6 +40,9 @@ for i = 1, #KEYS - 2 do
   if not value or left <= 0 then
     value, born, left = tonumber(ARGV[at + 6]) or 0, now, tonumber(ARGV[at + 5])
     if kind == 'account' and ARGV[at + 6] == '' then table.insert(missing, i) end
+  elseif kind == 'window' and left > tonumber(ARGV[at + 5]) then -- Redis' clock was set back
+    left = tonumber(ARGV[at + 5])
+    redis.call('PEXPIRE', KEYS[i + 2], left)
   end
   if kind ~= 'window' then left = tonumber(ARGV[at + 5]) end
   if limit and value + amount > limit then

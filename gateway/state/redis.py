@@ -19,7 +19,7 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from gateway.state.base import Change, Counter, StateUnavailableError
-from gateway.state.heartbeat import Heartbeat, beat_key
+from gateway.state.heartbeat import LIFETIME, Heartbeat, beat_key
 from gateway.state.held_redis import (
     COUNTER,
     OWNERS,
@@ -59,6 +59,9 @@ local amount, window, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARG
 local is_running = left > 0
 if not is_running then
   value, left = 0, window
+elseif left > window then -- Redis' clock was set back
+  left = window
+  redis.call('PEXPIRE', KEYS[1], window)
 end
 if limit and value + amount > limit then
   return {value, left, 0}
@@ -69,6 +72,11 @@ else
   redis.call('SET', KEYS[1], amount, 'PX', window)
 end
 return {value + amount, left, 1}
+"""
+# A beat that lasts longer than any does is from before the clock was set back.
+_LOOK = f"""
+local time, left = redis.call('TIME'), redis.call('PTTL', KEYS[1])
+return {{left > 0 and left <= {round(LIFETIME * 1000)} and 1 or 0, time[1], time[2]}}
 """
 _READ = "return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}"
 
@@ -275,7 +283,9 @@ class RedisState:
         if is_of_this_machine(owner):
             return is_running(owner)  # also one that is stopped, and so does not beat
         self._require_heartbeat()
-        return bool(self._client.run("EXISTS", beat_key(owner))) or not self._heartbeat.is_trusted()
+        began = time.monotonic()
+        is_beating, *told = self._client.run("EVAL", _LOOK, 1, beat_key(owner))
+        return bool(is_beating) or not self._heartbeat.is_trusted(told, began)
 
 
 def _milliseconds(seconds: float) -> int:

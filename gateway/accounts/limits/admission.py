@@ -215,8 +215,8 @@ class Admissions:
         seeds = {}
         for share in shares:
             if share.claim.key in unseeded.keys and share.span is not None:
-                start, holder, name = share.span.start, share.holder, share.name
-                spent = partial(read_spent, holder=holder, name=name, start=start)
+                holder, name = share.holder, share.name
+                spent = partial(read_spent, holder=holder, name=name, span=share.span)
                 tokens, cost = self._ledger.database.read(spent)
                 seeds[share.claim.key] = tokens if share.measure == "tokens" else cost
         return seeds

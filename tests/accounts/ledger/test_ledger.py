@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from gateway.accounts.ledger.entry import LOST_ERROR
 from gateway.accounts.ledger.keeper import Keeper
 from gateway.accounts.ledger.ledger import JOURNALS, Ledger
-from gateway.accounts.ledger.periods import DAY
+from gateway.accounts.ledger.periods import DAY, Span
 from gateway.accounts.ledger.requests import Filter, read_requests
 from gateway.accounts.ledger.spent import read_spent
 from gateway.accounts.ledger.usage import Scope, iter_usage
@@ -78,7 +78,8 @@ def test_a_journal_is_let_go_of_when_it_was_taken_over(ledger: Ledger, tmp_path:
 
 def test_money_under_way_counts_as_spent(ledger: Ledger) -> None:
     now = int(time.time())
-    today, moment = now // DAY * DAY, now * 1000
+    day, moment = now // DAY * DAY, now * 1000
+    yesterday, today, tomorrow = (Span("", day + n * DAY, day + (n + 1) * DAY) for n in (-1, 0, 1))
     ledger.open(build_opening(1, owner="team", created=moment))
     ledger.end(0, build_row(owner="team", created=moment))
     ledger.end(0, build_row(owner="team", cache="hit", cost=0, created=moment))
@@ -89,8 +90,11 @@ def test_money_under_way_counts_as_spent(ledger: Ledger) -> None:
     ledger.end(1, build_row(owner="team", created=moment))
     ledger.drain()
     assert ledger.database.read(lambda c: read_spent(c, "key", "key_a", today)) == (30, 9000)
-    tomorrow = today + DAY
-    assert ledger.database.read(lambda c: read_spent(c, "key", "key_a", tomorrow)) == (0, 0)
+    for other in (yesterday, tomorrow):
+        spent = ledger.database.read(lambda c, o=other: read_spent(c, "key", "key_a", o))  # type: ignore[misc]
+        assert spent == (0, 0)
+    ever = Span("total", 0, None)
+    assert ledger.database.read(lambda c: read_spent(c, "key", "key_a", ever)) == (30, 9000)
 
 
 _KILLED = """
