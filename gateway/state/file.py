@@ -36,6 +36,12 @@ MAP_SIZE = 64 * 1024 * 1024
 _WALL_OFFSET = b"\0wall offset"
 _OFFSET = struct.Struct(">q")
 _PROCESSES = 1024
+_LOCK_SIZE = 4096 + 64 * _PROCESSES
+"""Bytes of LMDB's lock file: what is shared, and a line of the processor's cache for each."""
+
+_BLOCK = 512
+"""Bytes in which a file's room is told."""
+
 _log = logging.getLogger("gateway.state")
 
 DAMAGE = (
@@ -101,6 +107,7 @@ def _move_aside(path: Path, reason: str) -> None:
 
 def open_lmdb(path: Path, map_size: int) -> lmdb.Environment:
     """Open or make the LMDB file ``path`` in its full size. Raises OSError and lmdb.Error."""
+    _allocate_lock(path)
     environment = lmdb.open(
         str(path),
         map_size=map_size,
@@ -118,6 +125,17 @@ def open_lmdb(path: Path, map_size: int) -> lmdb.Environment:
         environment.close()
         raise
     return environment
+
+
+def _allocate_lock(path: Path) -> None:
+    """Give LMDB's lock file its room on the disk; raises OSError where there is none.
+
+    LMDB makes it as a hole and maps it: on a full disk the first write there kills the process.
+    """
+    with open(f"{path}-lock", "ab") as lock:
+        if os.fstat(lock.fileno()).st_blocks * _BLOCK < _LOCK_SIZE:
+            os.posix_fallocate(lock.fileno(), 0, _LOCK_SIZE)
+    os.chmod(f"{path}-lock", 0o600)
 
 
 @contextmanager
