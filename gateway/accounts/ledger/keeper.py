@@ -32,6 +32,9 @@ DRAINED_EVERY = 0.25
 _LOOKED_AFTER_EVERY = 1.0
 _PRUNED_EVERY = 3600
 _PRUNED_AT_ONCE = 2000
+_SET_BY = 600.0
+"""Seconds by which a clock that nobody sets does not drift."""
+
 _PRUNED = ":pruned"
 """The row of ``usage_journals`` that keeps when rows were pruned last, in Unix seconds."""
 
@@ -58,6 +61,7 @@ class Keeper:
         self._post = post
         self._looked_after = 0.0
         self._prune_at = 0.0
+        self._difference = time.time() - time.monotonic()
 
     def start(self) -> None:
         """Begin: a greenlet under gevent, else a thread; it ends with the process, or with us."""
@@ -74,9 +78,17 @@ class Keeper:
         self._looked_after = now  # only now: what failed is tried again at once
         if self._webhook_url is not None:
             self._tell_warnings(self._webhook_url)
+        self._mistrust_clock(now)
         if now >= self._prune_at:
             self._prune_at = now + _PRUNED_EVERY / 4
             self.prune()
+
+    def _mistrust_clock(self, now: float) -> None:
+        """Prune nothing for an hour after the clock was set: it may have been set wrong."""
+        difference = time.time() - now
+        if abs(difference - self._difference) > _SET_BY:
+            self._difference = difference
+            self._prune_at = now + _PRUNED_EVERY
 
     def prune(self, *, is_due: bool = False) -> None:
         """Delete what is older than it is to be kept, unless another process did so this hour."""
