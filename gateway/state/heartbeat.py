@@ -62,6 +62,7 @@ class Heartbeat:
         self._offset = time.time() - time.monotonic()
         self._round_trip = float("inf")
         self._measured_at = 0.0
+        self._stopped_for = 0.0
 
     def start(self) -> bool:
         """Beat once, and from now on every 0.4 s, unless this process does already.
@@ -91,6 +92,8 @@ class Heartbeat:
     def now(self) -> float:
         """Return the seconds of Redis' clock; of this machine's while Redis was never reached."""
         self.start()
+        if self._stopped_for:
+            self._tell_stopped()
         return time.monotonic() + self._offset
 
     def is_trusted(self, told: Sequence[int | bytes], began: float) -> bool:
@@ -102,6 +105,11 @@ class Heartbeat:
         now = time.monotonic()
         self._measure(told, began, now)
         return now - self._beaten_at < _GAP and now >= self._trusted_from
+
+    def _tell_stopped(self) -> None:
+        """Log it in a thread that others know of: those that log may have to wait for each other."""
+        stopped_for, self._stopped_for = self._stopped_for, 0.0
+        _log.warning(_WAS_STOPPED, os.getpid(), stopped_for)
 
     def _beat_first(self) -> bool:
         client = RedisClient(self._url, time_limit=self._time_limit)
@@ -116,10 +124,10 @@ class Heartbeat:
         while self._process == process and self._started == started:
             slept_at = time.monotonic()
             time.sleep(INTERVAL)
-            away = time.monotonic() - slept_at
+            slept = time.monotonic() - slept_at
             self._beat(client)
-            if away > LIFETIME:
-                _log.warning(_WAS_STOPPED, os.getpid(), away)
+            if slept > LIFETIME:
+                self._stopped_for = slept
         client.close()
 
     def _beat(self, client: RedisClient) -> bool:
