@@ -107,7 +107,7 @@ class Heartbeat:
         return now - self._beaten_at < _GAP and now >= self._trusted_from
 
     def _tell_stopped(self) -> None:
-        """Log it in a thread that others know of: those that log may have to wait for each other."""
+        """Log it, in a thread that others know of: who logs may have to wait for them."""
         stopped_for, self._stopped_for = self._stopped_for, 0.0
         _log.warning(_WAS_STOPPED, os.getpid(), stopped_for)
 
