@@ -160,7 +160,7 @@ class Inference:
             self._resilience.charging.reserve(record, request, bound, route.candidates)
             journey = self._depart(self._order(route), route, start, watch, record, is_whole=True)
             embeddings = journey.complete()
-            found.store(embeddings, stored_headers(asked_at(journey)))
+            found.store(embeddings, stored_headers(journey))
         record.usage = embeddings.get("usage")
         return asked_at(journey), embeddings
 

@@ -5,11 +5,13 @@ Must not know Flask, sockets, or any one provider.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gateway.config.settings import Api, ProviderSettings, Target
 from gateway.errors import GatewayError
+from gateway.providers.rate_limits import OPENAI_LIMITS, RateLimits
 from gateway.types import (
     ChatCall,
     ChatRequest,
@@ -116,6 +118,12 @@ class Provider(Protocol):
         then given a target that names it.
         """
 
+    def read_limits(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return what an answer's headers tell of the upstream's own limits, as clients' headers.
+
+        ``headers`` have names in lower case. Never raises. See ``gateway.providers.rate_limits``.
+        """
+
     def parse_error(
         self, status: int, headers: Mapping[str, str], body: bytes, target: Target
     ) -> GatewayError:
@@ -128,8 +136,11 @@ class Provider(Protocol):
 class ProviderDefaults:
     """What holds for most upstreams: a hosted service whose list says all there is to know.
 
-    A base class for providers, each of which overrides what is different.
+    A base class for providers, each of which overrides what is different. ``rate_limits``
+    has the names of the headers that tell of the upstream's limits: OpenAI's.
     """
+
+    rate_limits: RateLimits = OPENAI_LIMITS
 
     def speaks(self, dialect: str, target: Target) -> bool:
         """Tell that nothing but the provider's own API is spoken, which the gateway has not."""
@@ -196,3 +207,7 @@ class ProviderDefaults:
     def find_other_api(self, call: ChatCall, status: int, body: bytes) -> Api | None:
         """Return None: there is but one API."""
         return None
+
+    def read_limits(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return what headers of the names in ``rate_limits`` tell."""
+        return self.rate_limits.read(headers, time.time())

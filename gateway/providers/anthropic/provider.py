@@ -22,6 +22,7 @@ from gateway.providers.anthropic.native import (
     build_token_count,
     parse_token_count,
 )
+from gateway.providers.anthropic.rate_limits import RATE_LIMITS
 from gateway.providers.anthropic.request import build_chat
 from gateway.providers.anthropic.stream import DIALECT
 from gateway.providers.base import ProviderDefaults
@@ -40,6 +41,8 @@ API_VERSION = "2023-06-01"
 
 class Anthropic(ProviderDefaults):
     """A ``gateway.providers.base.Provider``."""
+
+    rate_limits = RATE_LIMITS
 
     def speaks(self, dialect: str, target: Target) -> bool:
         """Tell whether ``dialect`` is Anthropic's own."""

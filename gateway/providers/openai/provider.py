@@ -41,6 +41,7 @@ from gateway.providers.openai.responses import (
 )
 from gateway.providers.openai.stream import iter_chunks
 from gateway.providers.openai.whole import parse_completion, parse_embeddings
+from gateway.providers.rate_limits import OPENAI_COUNTED, RateLimits, ratelimit_names
 from gateway.providers.request_body import dump_body
 from gateway.serialization import loads_lenient
 from gateway.types import (
@@ -102,6 +103,8 @@ class OpenAI(ProviderDefaults):
 
     def __init__(self, quirks: Quirks | None = None) -> None:
         self._quirks = quirks
+        if quirks is not None and quirks.limits:
+            self.rate_limits = RateLimits(ratelimit_names({**OPENAI_COUNTED, **quirks.limits}))
 
     def speaks(self, dialect: str, target: Target) -> bool:
         """Tell whether ``target`` takes Responses requests, or prompts, as they are."""
