@@ -39,11 +39,12 @@ from gateway.providers.openai.responses import (
     build_chat_call,
     build_native_call,
 )
-from gateway.providers.openai.stream import iter_chunks
+from gateway.providers.openai.stream import gather_stream, iter_chunks
 from gateway.providers.openai.whole import parse_completion, parse_embeddings
 from gateway.providers.rate_limits import OPENAI_COUNTED, RateLimits, ratelimit_names
 from gateway.providers.request_body import dump_body
 from gateway.serialization import loads_lenient
+from gateway.sse import is_event_stream
 from gateway.types import (
     ChatCall,
     ChatRequest,
@@ -75,6 +76,8 @@ class OpenAIChatCall:
 
     def parse_response(self, body: bytes) -> RawCompletion:
         """Parse a whole completion; raises ``UpstreamError``, or the error told inside it."""
+        if is_event_stream(body):
+            return gather_stream(body, self.model)
         return parse_completion(body, self.model)
 
 
