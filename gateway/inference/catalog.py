@@ -28,6 +28,12 @@ logger = logging.getLogger("gateway.catalog")
 FRESH_SECONDS = 60.0
 RETRY_SECONDS = 5.0
 FETCH_SECONDS = 3.0
+LIST_SECONDS = 10.0
+"""For all pages of a list."""
+
+MAX_PAGES = 10
+"""Of one list; a page has 1,000 models of those whose lists have pages."""
+
 _MAX_DESCRIBED = 1000
 
 
@@ -162,7 +168,29 @@ class Catalog:
         provider, settings = self._providers[name], self._settings.providers[name]
         if not provider.has_model_list(settings):
             return [ModelInfo(model) for model in settings.models]
-        return self._fetch(name, provider.build_model_list(), provider.parse_model_list)
+        return self._fetch_pages(name, provider)
+
+    def _fetch_pages(self, name: str, provider: Provider) -> list[ModelInfo] | None:
+        """Return the models of all pages of a list; None where one of them could not be had."""
+
+        def parse(body: bytes) -> tuple[list[ModelInfo], UpstreamRequest | None]:
+            return provider.parse_model_list(body), provider.build_next_models(body)
+
+        models: dict[str, ModelInfo] = {}
+        request = provider.build_model_list()
+        until = time.monotonic() + LIST_SECONDS
+        for _ in range(MAX_PAGES):
+            page = self._fetch(name, request, parse)
+            if page is None or time.monotonic() >= until:
+                return None
+            for model in page[0]:
+                models.setdefault(model.id, model)
+            # A server that knows no cursor tells the same page, and so the same one, again.
+            if page[1] is None or page[1] == request:
+                return list(models.values())
+            request = page[1]
+        logger.warning("provider %s has more models than the %d listed", name, len(models))
+        return list(models.values())
 
     def _find(self, shelf: _Shelf, target: Target) -> ModelInfo | None:
         return self._providers[target.provider.name].find_model(shelf.models, target.model)

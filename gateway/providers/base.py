@@ -11,6 +11,7 @@ from typing import Protocol
 
 from gateway.config.settings import Api, ProviderSettings, Target
 from gateway.errors import GatewayError
+from gateway.providers.model_pages import Pages, build_next_page
 from gateway.providers.rate_limits import OPENAI_LIMITS, RateLimits
 from gateway.types import (
     ChatCall,
@@ -90,6 +91,12 @@ class Provider(Protocol):
     def parse_model_list(self, body: bytes) -> list[ModelInfo]:
         """Parse that list; raises ``UpstreamError`` where it is not one."""
 
+    def build_next_models(self, body: bytes) -> UpstreamRequest | None:
+        """Return the request for what follows ``body`` of that list, None where nothing does.
+
+        Never raises.
+        """
+
     def find_model(self, models: Sequence[ModelInfo], name: str) -> ModelInfo | None:
         """Return the one of ``models`` that the upstream would take for ``name``."""
 
@@ -137,10 +144,12 @@ class ProviderDefaults:
     """What holds for most upstreams: a hosted service whose list says all there is to know.
 
     A base class for providers, each of which overrides what is different. ``rate_limits``
-    has the names of the headers that tell of the upstream's limits: OpenAI's.
+    has the names of the headers that tell of the upstream's limits: OpenAI's. ``model_pages``
+    is how its list of models goes on, where it comes in pages.
     """
 
     rate_limits: RateLimits = OPENAI_LIMITS
+    model_pages: Pages | None = None
 
     def speaks(self, dialect: str, target: Target) -> bool:
         """Tell that nothing but the provider's own API is spoken, which the gateway has not."""
@@ -179,6 +188,16 @@ class ProviderDefaults:
     def needs_fetching(self, url: str) -> bool:
         """Never: the upstream fetches images itself, or takes none."""
         return False
+
+    def build_model_list(self) -> UpstreamRequest:
+        """Return the request for the list of models, where most have it."""
+        return UpstreamRequest("GET", "/models")
+
+    def build_next_models(self, body: bytes) -> UpstreamRequest | None:
+        """Return the request for the next page, as ``model_pages`` says."""
+        if self.model_pages is None:
+            return None
+        return build_next_page(self.build_model_list(), body, self.model_pages)
 
     def find_model(self, models: Sequence[ModelInfo], name: str) -> ModelInfo | None:
         """Return the model of exactly this name."""

@@ -12,6 +12,7 @@ from gateway.errors import GatewayError, InvalidRequestError
 from gateway.providers.anthropic.chat import AnthropicChat
 from gateway.providers.anthropic.errors import parse_error
 from gateway.providers.anthropic.models import (
+    MODEL_PAGES,
     build_model_list,
     find_model,
     parse_model_list,
@@ -43,6 +44,7 @@ class Anthropic(ProviderDefaults):
     """A ``gateway.providers.base.Provider``."""
 
     rate_limits = RATE_LIMITS
+    model_pages = MODEL_PAGES
 
     def speaks(self, dialect: str, target: Target) -> bool:
         """Tell whether ``dialect`` is Anthropic's own."""

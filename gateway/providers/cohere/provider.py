@@ -13,7 +13,7 @@ from gateway.providers.base import ProviderDefaults
 from gateway.providers.cohere.chat import CohereChat
 from gateway.providers.cohere.embeddings import CohereEmbeddings, build_embeddings
 from gateway.providers.cohere.errors import parse_error
-from gateway.providers.cohere.models import build_model_list, parse_model_list
+from gateway.providers.cohere.models import MODEL_PAGES, build_model_list, parse_model_list
 from gateway.providers.cohere.request import build_chat, does_think
 from gateway.providers.rate_limits import RateLimits
 from gateway.types import (
@@ -35,6 +35,7 @@ class Cohere(ProviderDefaults):
     """A ``gateway.providers.base.Provider``."""
 
     rate_limits = _RATE_LIMITS
+    model_pages = MODEL_PAGES
 
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the ``Authorization`` header, if there is a key."""

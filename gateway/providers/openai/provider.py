@@ -18,6 +18,7 @@ from gateway.config.settings import Api, Target
 from gateway.errors import GatewayError, InvalidRequestError, UpstreamError
 from gateway.kinds import Quirks
 from gateway.providers.base import ProviderDefaults
+from gateway.providers.model_pages import Pages
 from gateway.providers.openai import completions
 from gateway.providers.openai.apis import (
     COMMON_EFFORTS,
@@ -103,6 +104,9 @@ class OpenAIEmbeddingsCall:
 
 class OpenAI(ProviderDefaults):
     """Implements ``gateway.providers.base.Provider``."""
+
+    model_pages = Pages("last_id", "after", "has_more")
+    """Of OpenAI's other lists; its list of models has always been whole."""
 
     def __init__(self, quirks: Quirks | None = None) -> None:
         self._quirks = quirks
@@ -204,10 +208,6 @@ class OpenAI(ProviderDefaults):
         headers = {"Content-Type": request.content_type}
         path = self.build_path(request.operation, target)
         return UpstreamRequest("POST", path, body, headers)
-
-    def build_model_list(self) -> UpstreamRequest:
-        """Return the request for the list of models."""
-        return UpstreamRequest("GET", "/models")
 
     def parse_model_list(self, body: bytes) -> list[ModelInfo]:
         """Parse ``{"data": [{"id", "created", "owned_by"}]}``, or that array alone.
