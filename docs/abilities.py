@@ -141,7 +141,8 @@ def find_abilities(kind: str) -> dict[str, str]:
         abilities[name] = _find_outcome(provider, target, probe)
     abilities["embeddings"] = _has_embeddings(provider, _target(kind, EMBEDDING_MODELS))
     abilities["tokens counted before (`count_tokens`)"] = _counts(provider, target)
-    abilities["list of models"] = YES if provider.has_model_list(target.provider) else NO
+    has_list = provider.has_model_list(target.provider) and provider.lists_names()
+    abilities["list of models"] = YES if has_list else NO
     spoken = [name for dialect, name in DIALECTS.items() if provider.speaks(dialect, target)]
     abilities["passed on natively"] = ", ".join(spoken) or NO
     for operation in OPERATIONS:

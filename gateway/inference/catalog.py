@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeVar
 
-from gateway.config.settings import Settings, Target
+from gateway.config.settings import ProviderSettings, Settings, Target
 from gateway.errors import GatewayError, NotFoundError, UpstreamError
 from gateway.providers.base import Provider
 from gateway.routing import may_use, require_model, resolve_target
@@ -82,7 +83,7 @@ class Catalog:
     def get_model(self, name: str, allowed: Sequence[str] = ()) -> ModelInfo:
         """Return what is known of the model a client calls ``name``.
 
-        Raises ``NotFoundError`` where its provider answers and doesn't list it, and
+        Raises ``NotFoundError`` where its provider lists its models, but not this one, and
         ``PermissionDeniedError`` where the patterns ``allowed`` don't allow it.
         """
         require_model(self._settings, allowed, name)
@@ -91,7 +92,7 @@ class Catalog:
         target = resolve_target(self._settings, name)
         shelf = self._stocked(target.provider.name)
         found = self._find(shelf, target)
-        if found is None and shelf.reachable:
+        if found is None and shelf.reachable and self._tells_names(target.provider):
             raise NotFoundError(
                 f"The model '{name}' does not exist.", param="model", code="model_not_found"
             )
@@ -167,8 +168,20 @@ class Catalog:
         """Return a provider's own list, or the models configured for one that has none to ask."""
         provider, settings = self._providers[name], self._settings.providers[name]
         if not provider.has_model_list(settings):
-            return [ModelInfo(model) for model in settings.models]
-        return self._fetch_pages(name, provider)
+            return self._configured_models(name)
+        models = self._fetch_pages(name, provider)
+        return models if models is None or provider.lists_names() else self._configured_models(name)
+
+    def _configured_models(self, name: str) -> list[ModelInfo]:
+        """Return a provider's models that the configuration names, anywhere."""
+        settings = self._settings
+        named = dict.fromkeys(settings.providers[name].models)
+        routes = [route.targets for route in settings.models.values()]
+        named |= {each.model: None for each in chain(*routes) if each.provider == name}
+        if settings.fallback_model is not None:
+            last = resolve_target(settings, settings.fallback_model)
+            named |= {last.model: None} if last.provider.name == name else {}
+        return [ModelInfo(model) for model in named]
 
     def _fetch_pages(self, name: str, provider: Provider) -> list[ModelInfo] | None:
         """Return the models of all pages of a list; None where one of them could not be had."""
@@ -191,6 +204,10 @@ class Catalog:
             request = page[1]
         logger.warning("provider %s has more models than the %d listed", name, len(models))
         return list(models.values())
+
+    def _tells_names(self, settings: ProviderSettings) -> bool:
+        provider = self._providers[settings.name]
+        return provider.has_model_list(settings) and provider.lists_names()
 
     def _find(self, shelf: _Shelf, target: Target) -> ModelInfo | None:
         return self._providers[target.provider.name].find_model(shelf.models, target.model)

@@ -36,6 +36,13 @@ class Azure(OpenAI):
 
     rate_limits = _RATE_LIMITS
 
+    def lists_names(self) -> bool:
+        """Tell that it hasn't: the list is of models, and requests name deployments.
+
+        Those are listed by Azure's management API alone, which takes no API key.
+        """
+        return False
+
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the ``api-key`` header, if there is a key (an Entra token is a header already)."""
         return {"api-key": api_key} if api_key else {}

@@ -47,6 +47,12 @@ class Provider(Protocol):
         Where it can't, the models named in the configuration are the list.
         """
 
+    def lists_names(self) -> bool:
+        """Tell whether that list has the names that requests have to say.
+
+        Where it hasn't, it is asked only to find out whether the provider answers.
+        """
+
     def needs_model_info(self, request: ChatRequest) -> bool:
         """Tell whether building this request depends on the model's capabilities.
 
@@ -161,6 +167,10 @@ class ProviderDefaults:
 
     def has_model_list(self, settings: ProviderSettings) -> bool:
         """Tell that there is a list."""
+        return True
+
+    def lists_names(self) -> bool:
+        """Tell that it has."""
         return True
 
     def needs_model_info(self, request: ChatRequest) -> bool:

@@ -81,7 +81,7 @@ def build(ollama: Upstream, openai: Upstream, clock: Clock) -> Iterator[Any]:
     )
     with ExitStack() as stack:
 
-        def build() -> Catalog:
+        def build(settings: Settings = settings) -> Catalog:
             backends = build_backends(settings)
             for upstream in backends.upstreams.values():
                 stack.callback(upstream.close)
@@ -255,6 +255,26 @@ def test_provider_that_is_down_is_not_asked_for_a_description(
     ollama.reset({"/api/tags": answer(b"", 503)})
     assert catalog.model_info(target(catalog, "full")) is None
     assert ollama.asked("/api/show") == []
+
+
+def test_azures_deployments_are_those_that_the_configuration_names(
+    build: Any, openai: Upstream
+) -> None:
+    azure = ProviderSettings(
+        "azure", "azure", f"{openai.url}/v1", models={"my-mini": ModelSettings()}
+    )
+    targets = (RouteTarget("azure", "my-gpt"), RouteTarget("azure", "my-mini"))
+    routes = {"fast": RouteSettings(targets)}
+    settings = Settings({"azure": azure}, "azure", models=routes, fallback_model="azure/last")
+    catalog = build(settings)
+    names = ["fast", "azure/my-mini", "azure/my-gpt", "azure/last"]
+    assert ids(catalog) == names
+    assert [catalog.get_model(name).id for name in names] == names
+    # The list that Azure has tells whether it answers, and nothing else.
+    assert catalog.check_providers() == {"azure": True}
+    assert catalog.get_model("azure/not-named").id == "azure/not-named"
+    openai.reset({"/v1/models": answer(b"", 503)})
+    assert build(settings).check_providers() == {"azure": False}
 
 
 def test_every_page_of_a_list_is_asked_for(catalog: Catalog, openai: Upstream) -> None:
