@@ -12,6 +12,7 @@ from typing import Any
 from gateway.chunks import merge
 from gateway.config.settings import Target
 from gateway.errors import InvalidRequestError, UpstreamError
+from gateway.inference.apis import OtherWay
 from gateway.inference.attempt import Attempt, Backends
 from gateway.inference.images import LinkedImages
 from gateway.routing import build_target_request
@@ -57,7 +58,26 @@ class ChatAttempt(Attempt):
             other = apis.find_other(self._provider, target, call, failure)
             if other is None:
                 raise
-            yield from self._iter_answer((yield from self._iter_build(other)))
+            yield from self._iter_other_way(other, failure)
+
+    def _iter_other_way(
+        self, other: OtherWay, failure: UnexpectedStatusError
+    ) -> Iterator[list[Chunk]]:
+        """Answer by another API than the one that failed, and remember it if that works."""
+        try:
+            call = yield from self._iter_build(other.target)
+        except InvalidRequestError:
+            if other.is_sure:
+                raise
+            raise failure from None
+        is_new = True
+        for batch in self._iter_answer(call):
+            if batch and is_new:
+                self._backends.apis.remember(other)
+                is_new = False
+            yield batch
+        if is_new:
+            self._backends.apis.remember(other)
 
     def _iter_build(self, target: Target) -> Generator[list[Chunk], None, ChatCall]:
         """Return the call; yields ``[]`` while images are fetched for it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.config.settings import Api, ProviderSettings, Target
 from gateway.errors import GatewayError
@@ -24,6 +24,13 @@ from gateway.types import (
     Signer,
     UpstreamRequest,
 )
+
+
+class OtherApi(NamedTuple):
+    """An API to ask an upstream by; ``is_sure``: it said that it hasn't the one it was asked by."""
+
+    api: Api
+    is_sure: bool
 
 
 class Provider(Protocol):
@@ -124,8 +131,8 @@ class Provider(Protocol):
     def build_warm(self, target: Target) -> UpstreamRequest | None:
         """Return the request that loads a model and generates nothing; None as above."""
 
-    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> Api | None:
-        """Return by which other API the upstream has to be asked, as its answer to a call tells.
+    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> OtherApi | None:
+        """Return by which other API the upstream can be asked, as its answer to a call tells.
 
         None: by no other. Only asked where the configuration names none; ``build_chat`` is
         then given a target that names it.
@@ -233,7 +240,7 @@ class ProviderDefaults:
         """Return None: nobody has to load a model here."""
         return None
 
-    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> Api | None:
+    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> OtherApi | None:
         """Return None: there is but one API."""
         return None
 

@@ -126,6 +126,25 @@ def test_over_chats_only_the_provider_is_asked_by_chat(
     assert caught.value.param == "tools[0]"
 
 
+def test_a_404_about_the_request_is_the_clients_and_one_that_passes_changes_little(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    upstream.routes["/v1/chat/completions"] = answer_chat
+    missing = {"error": {"message": "Item with id 'rs_1' not found.", "param": "input"}}
+    upstream.routes["/v1/responses"] = answer(json.dumps(missing).encode(), 404)
+    body: dict[str, Any] = {"model": "openai/gpt-4o", "input": "hi"}
+    refused = gateway.post("/v1/responses", body)
+    assert refused.status_code == 404
+    assert refused.json()["error"]["message"] == "Item with id 'rs_1' not found."
+    assert upstream.asked("/v1/chat/completions") == []
+    # A proxy without its server: what only Responses can say does not become the client's fault.
+    upstream.routes["/v1/responses"] = answer(b"", 404)
+    hosted = gateway.post("/v1/responses", {**body, "tools": [{"type": "web_search"}]})
+    assert hosted.status_code == 502
+    upstream.routes["/v1/responses"] = replay(load("openai", "responses-whole-plain-gpt-4o"))
+    assert gateway.post("/v1/responses", body).json()["id"].startswith("resp_")
+
+
 def test_a_chat_that_only_responses_serve(client: openai.OpenAI, upstream: Upstream) -> None:
     upstream.routes["/v1/responses"] = replay(load("openai", "responses-stream-tools-gpt-4o"))
     chunks = list(

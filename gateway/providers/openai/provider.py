@@ -14,10 +14,10 @@ from math import isfinite
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from gateway.config.settings import Api, Target
+from gateway.config.settings import Target
 from gateway.errors import GatewayError, InvalidRequestError, UpstreamError
 from gateway.kinds import Quirks
-from gateway.providers.base import ProviderDefaults
+from gateway.providers.base import OtherApi, ProviderDefaults
 from gateway.providers.model_pages import Pages
 from gateway.providers.openai import completions
 from gateway.providers.openai.apis import (
@@ -224,7 +224,7 @@ class OpenAI(ProviderDefaults):
         models = (_read_model(entry) for entry in entries if isinstance(entry, dict))
         return [model for model in models if model.id]
 
-    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> Api | None:
+    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> OtherApi | None:
         """See ``Provider.find_other_api``: upstreams of this format may have only one of two."""
         return find_other_api(isinstance(call, ResponsesCall), status, body)
 
