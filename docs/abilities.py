@@ -214,7 +214,10 @@ def _counts(provider: Provider, target: Target) -> str:
 
 
 def _passes(provider: Provider, target: Target, operation: str) -> str:
-    request = PassthroughRequest(operation, target.model, "application/json", lambda model: b"{}")
+    def build_body(model: str) -> bytes:
+        return b"{}"
+
+    request = PassthroughRequest(operation, target.model, "application/json", build_body, 2)
     return NO if provider.build_passthrough(request, target) is None else YES
 
 

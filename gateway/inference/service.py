@@ -103,7 +103,7 @@ class Inference:
         record.operation = request.operation.strip("/")
         route = self._resolve({"model": request.model}, watch, record)
         charging = self._resilience.charging
-        bound = bound_body(len(request.build_body("")), request.content_type)
+        bound = bound_body(request.size, request.content_type)
         charging.reserve(record, {}, bound, route.candidates)
 
         def start(target: Target, first_byte: float) -> Attempt:
