@@ -48,6 +48,7 @@ OPERATIONS = ("/images/generations", "/audio/speech", "/moderations", "/rerank")
 
 YES, NO, DROPPED, FETCHED = "yes", "no", "dropped", "yes, fetched"
 BY_THE_GATEWAY, LEFT_OUT = "yes, by the gateway", "left out"
+AS_FUNCTIONS = "as functions"
 
 _PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
@@ -139,6 +140,8 @@ def find_abilities(kind: str) -> dict[str, str]:
     }
     for name, probe in CHATS.items():
         abilities[name] = _find_outcome(provider, target, probe)
+    takes_custom = provider.takes_custom_tools(target)
+    abilities["custom tools"] = YES if takes_custom else AS_FUNCTIONS
     abilities["embeddings"] = _has_embeddings(provider, _target(kind, EMBEDDING_MODELS))
     abilities["tokens counted before (`count_tokens`)"] = _counts(provider, target)
     has_list = provider.has_model_list(target.provider) and provider.lists_names()

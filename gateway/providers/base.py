@@ -72,6 +72,12 @@ class Provider(Protocol):
         Only where it is then honoured, or told as dropped, and never refused.
         """
 
+    def takes_custom_tools(self, target: Target) -> bool:
+        """Tell whether ``target`` has tools whose input is free text.
+
+        Where it hasn't, it is given functions in their place.
+        """
+
     def needs_fetching(self, url: str) -> bool:
         """Tell whether an image's address has to be replaced with the image, as a data URI."""
 
@@ -201,6 +207,10 @@ class ProviderDefaults:
     def parse_token_count(self, body: bytes) -> int:
         """Return 0, for there is no such answer."""
         return 0
+
+    def takes_custom_tools(self, target: Target) -> bool:
+        """Tell that there are none: only OpenAI has them."""
+        return False
 
     def needs_fetching(self, url: str) -> bool:
         """Never: the upstream fetches images itself, or takes none."""

@@ -123,6 +123,10 @@ class OpenAI(ProviderDefaults):
         """Tell whether the model reasons, and ``effort`` is one that all such models take."""
         return effort in COMMON_EFFORTS and does_reason(target.model)
 
+    def takes_custom_tools(self, target: Target) -> bool:
+        """Tell that OpenAI does, and that other servers of kind ``openai`` may judge themselves."""
+        return self._quirks is None
+
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the ``Authorization`` header, if there is a key."""
         return {"Authorization": f"Bearer {api_key}"} if api_key else {}
