@@ -48,6 +48,7 @@ OPERATIONS = ("/images/generations", "/audio/speech", "/moderations", "/rerank")
 
 YES, NO, DROPPED, FETCHED = "yes", "no", "dropped", "yes, fetched"
 BY_THE_GATEWAY, LEFT_OUT = "yes, by the gateway", "left out"
+AS_FUNCTIONS = "as functions"
 
 _PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
@@ -139,9 +140,12 @@ def find_abilities(kind: str) -> dict[str, str]:
     }
     for name, probe in CHATS.items():
         abilities[name] = _find_outcome(provider, target, probe)
+    takes_custom = provider.takes_custom_tools(target)
+    abilities["custom tools"] = YES if takes_custom else AS_FUNCTIONS
     abilities["embeddings"] = _has_embeddings(provider, _target(kind, EMBEDDING_MODELS))
     abilities["tokens counted before (`count_tokens`)"] = _counts(provider, target)
-    abilities["list of models"] = YES if provider.has_model_list(target.provider) else NO
+    has_list = provider.has_model_list(target.provider) and provider.lists_names()
+    abilities["list of models"] = YES if has_list else NO
     spoken = [name for dialect, name in DIALECTS.items() if provider.speaks(dialect, target)]
     abilities["passed on natively"] = ", ".join(spoken) or NO
     for operation in OPERATIONS:
@@ -213,7 +217,10 @@ def _counts(provider: Provider, target: Target) -> str:
 
 
 def _passes(provider: Provider, target: Target, operation: str) -> str:
-    request = PassthroughRequest(operation, target.model, "application/json", lambda model: b"{}")
+    def build_body(model: str) -> bytes:
+        return b"{}"
+
+    request = PassthroughRequest(operation, target.model, "application/json", build_body, 2)
     return NO if provider.build_passthrough(request, target) is None else YES
 
 

@@ -19,7 +19,7 @@ _LISTS = ("annotations", "citations", "thinking_blocks", "content_blocks", "reas
 _CHUNK_FIELDS = {"id", "object", "created", "model", "choices", "usage", "obfuscation"}
 _CHOICE_FIELDS = {"index", "delta", "logprobs", "finish_reason"}
 _DELTA_FIELDS = {"role", "extra_content", *_CONTENT, *_LISTS}
-_TOOL_CALL_FIELDS = {"index", "id", "type", "function", "extra_content"}
+_TOOL_CALL_FIELDS = {"index", "id", "type", "function", "custom", "extra_content"}
 
 
 def has_content(chunk: Chunk) -> bool:
@@ -232,12 +232,13 @@ class _Choice:
     def _add_tool_call(self, call: dict[str, Any]) -> None:
         index = call.get("index", 0)
         known = self.tool_calls.get(index)
-        more = call.get("function") or {}
-        self.size += len(more.get("arguments") or "")
+        kind, argument = ("custom", "input") if "custom" in call else ("function", "arguments")
+        more = call.get(kind) or {}
+        self.size += len(more.get(argument) or "")
         if known is None:
-            self.tool_calls[index] = dict(call, function=dict(more))
+            self.tool_calls[index] = {**call, kind: dict(more)}
         else:
-            known["function"] = _joined(known["function"], more)
+            known[kind] = _joined(known.get(kind), more, argument)
 
     def _add_logprobs(self, logprobs: dict[str, Any]) -> None:
         if self.logprobs is None:
@@ -247,11 +248,13 @@ class _Choice:
                 self.logprobs[name] = (self.logprobs[name] or []) + logprobs[name]
 
 
-def _joined(known: dict[str, Any] | None, more: dict[str, Any]) -> dict[str, Any]:
-    """Add a function's next fragment: the name comes once, arguments in pieces."""
+def _joined(
+    known: dict[str, Any] | None, more: dict[str, Any], argument: str = "arguments"
+) -> dict[str, Any]:
+    """Add a call's next fragment: the name comes once, its ``argument`` in pieces."""
     joined = dict(known or {})
     joined["name"] = joined.get("name") or more.get("name") or ""
-    joined["arguments"] = (joined.get("arguments") or "") + (more.get("arguments") or "")
+    joined[argument] = (joined.get(argument) or "") + (more.get(argument) or "")
     return joined
 
 

@@ -11,6 +11,7 @@ follow the exception classes of OpenAI's SDK.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, TypedDict
 
 
@@ -30,7 +31,8 @@ class GatewayError(Exception):
     inside the network. ``retry_after`` is in seconds. ``should_retry`` is told
     to OpenAI's SDKs as ``x-should-retry`` (None: leave it to the status).
     ``upstream_status`` is what the upstream answered with instead of a success;
-    None where it did not answer, or broke its answer off.
+    None where it did not answer, or broke its answer off. ``upstream_limits`` is what it
+    said of its own limits then, as headers for the client.
     """
 
     status: ClassVar[int] = 500
@@ -55,6 +57,7 @@ class GatewayError(Exception):
         self.retry_after = retry_after
         self.should_retry = should_retry
         self.upstream_status: int | None = None
+        self.upstream_limits: Mapping[str, str] = {}
 
     def to_dict(self) -> dict[str, ErrorFields]:
         """Return OpenAI's error body: ``{"error": {message, type, param, code}}``."""

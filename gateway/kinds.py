@@ -24,7 +24,8 @@ class Quirks(NamedTuple):
     Messages get OpenAI's plain fields, reasoning of earlier turns as ``reasoning_field``
     (None: not at all), and ``message_fields`` besides. ``only_text``: content that is
     a list of texts is sent as one text. ``embeddings``: whether there are any;
-    ``embeddings_are_bytes``: told as one signed byte a number.
+    ``embeddings_are_bytes``: told as one signed byte a number. ``limits``: the last words of
+    its ``x-ratelimit-*`` headers, by what is counted, where they are not OpenAI's.
     """
 
     renamed: Mapping[str, str] = {}
@@ -34,6 +35,7 @@ class Quirks(NamedTuple):
     only_text: bool = False
     embeddings: bool = True
     embeddings_are_bytes: bool = False
+    limits: Mapping[str, str] = {}
 
 
 class Kind(NamedTuple):
@@ -104,6 +106,7 @@ COMPATIBLE_KINDS: dict[str, Kind] = {
         "/inference/v1",
         renamed=_SHORTER,
         reasoning_field="reasoning_content",
+        limits={"input-tokens": "tokens-prompt", "output-tokens": "tokens-generated"},
     ),
     "openrouter": _compatible(
         "OPENROUTER",
@@ -111,6 +114,7 @@ COMPATIBLE_KINDS: dict[str, Kind] = {
         "/api/v1",
         reasoning_field="reasoning",
         message_fields=("reasoning_details", "cache_control"),
+        limits={"requests": ""},
     ),
     "xai": _compatible(
         "XAI",
@@ -135,6 +139,7 @@ COMPATIBLE_KINDS: dict[str, Kind] = {
         ),
         reasoning_field="reasoning",
         embeddings=False,
+        limits={"requests": "requests-day", "tokens": "tokens-minute"},
     ),
     "nvidia": _compatible(
         "NVIDIA",
@@ -290,6 +295,7 @@ KINDS: dict[str, Kind] = {
                 "web_search_options",
             ),
             reasoning_field="reasoning_content",
+            limits={"requests": "req-60-second", "tokens": "tokens-minute"},
         ),
     ),
     "gemini": Kind(

@@ -24,6 +24,7 @@ _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r){2}")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BLANK_LINE_BYTES = 4
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BEGINNINGS = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 
 class Event(NamedTuple):
@@ -92,6 +93,13 @@ def parse_plain_event(raw: bytes) -> bytes | None:
     if raw[:6] != b"data: " or raw.find(b"\n") != len(raw) - 2 or raw.find(b"\r") != -1:
         return None
     return raw[6:-2] if raw[-1:] == b"\n" else None
+
+
+def is_event_stream(body: bytes) -> bool:
+    """Tell whether a whole body is a stream of events, by how it begins."""
+    if body[:1] == b"{":
+        return False
+    return body[:64].removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(_BEGINNINGS)
 
 
 def encode_comment(text: str) -> bytes:

@@ -162,13 +162,15 @@ class PassthroughRequest(NamedTuple):
     """A request whose body goes on as it came, but for the name of its model.
 
     ``operation`` is OpenAI's path below the base URL, such as ``/audio/speech``;
-    ``build_body`` returns the body for a target's model, of the type ``content_type``.
+    ``build_body`` returns the body for a target's model, of the type ``content_type``;
+    ``size`` is that of the client's, in bytes.
     """
 
     operation: str
     model: str
     content_type: str
     build_body: Callable[[str], bytes]
+    size: int
 
 
 class Signer(Protocol):

@@ -84,9 +84,9 @@ def test_fields_of_a_provider_keep_their_last_value() -> None:
     [
         {"content": [{"type": "text"}]},
         {"audio": {"data": "AA=="}},
-        {"tool_calls": [{"index": 0, "id": "c", "type": "custom", "custom": {"input": "x"}}]},
+        {"tool_calls": [{"index": 0, "id": "c", "type": "shell", "shell": {"input": "x"}}]},
     ],
-    ids=["parts", "audio", "custom tool"],
+    ids=["parts", "audio", "tool of a new kind"],
 )
 def test_pieces_of_an_unknown_kind_are_noticed(delta: dict[str, Any]) -> None:
     gathering = Gathering()
@@ -114,6 +114,19 @@ def test_what_providers_say_besides_is_kept_with_the_message_and_the_call() -> N
     assert said["extra_content"] == extra
     assert said["tool_calls"][0]["extra_content"] == extra
     assert gathering.is_whole
+
+
+def test_calls_of_custom_tools_are_joined_and_counted() -> None:
+    gathering = Gathering()
+    first = {"index": 0, "id": "c", "type": "custom", "custom": {"name": "g", "input": "l"}}
+    gathering.add([chunk({"tool_calls": [first]})])
+    gathering.add([chunk({"tool_calls": [{"index": 0, "custom": {"input": "s"}}]})])
+    said = gathering.to_completion()["choices"][0]["message"]
+    assert said["tool_calls"] == [
+        {"id": "c", "type": "custom", "custom": {"name": "g", "input": "ls"}}
+    ]
+    assert gathering.is_whole
+    assert gathering.size == 2
 
 
 def test_lists_that_come_in_pieces_are_joined() -> None:

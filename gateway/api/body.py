@@ -12,6 +12,7 @@ from typing import Any
 from flask import after_this_request, request
 from flask.wrappers import Response
 
+from gateway.api.large_bodies import LARGE_BYTES, hold_room
 from gateway.errors import (
     ClientDisconnectedError,
     InvalidRequestError,
@@ -29,7 +30,8 @@ def read_body(limit: int) -> bytes:
     """Return the current request's body.
 
     Raises ``RequestTooLargeError`` over ``limit`` bytes, ``RequestTimeoutError`` where
-    it comes too slowly, ``InvalidRequestError`` where its framing is broken, and
+    it comes too slowly, ``InvalidRequestError`` where its framing is broken,
+    ``ServiceUnavailableError`` where too many large ones are under way, and
     ``ClientDisconnectedError`` where it ends too early.
     """
     environ = request.environ
@@ -41,6 +43,8 @@ def read_body(limit: int) -> bytes:
     announced = request.content_length
     if announced is not None and announced > limit:
         raise _too_large(limit)
+    if announced is not None and announced > LARGE_BYTES:
+        hold_room(announced, limit)
     body = _read_all(environ, announced, limit)
     if announced is not None and len(body) < announced:
         raise ClientDisconnectedError("The request body is shorter than its Content-Length.")
@@ -53,18 +57,22 @@ def _read_all(environ: Mapping[str, Any], remaining: int | None, limit: int) -> 
     stream = getattr(stream, "reader", stream)
     if remaining is None and not environ.get("wsgi.input_terminated"):
         return b""
-    blocks: list[bytes] = []
+    whole = io.BytesIO()  # gives its bytes away without a copy
     size = 0
     while remaining is None or size < remaining:
         wanted = BLOCK_BYTES if remaining is None else min(BLOCK_BYTES, remaining - size)
         block = _read_block(stream, wanted)
         if not block:
             break
-        blocks.append(block)
+        if len(block) == remaining:
+            return block
+        whole.write(block)
         size += len(block)
         if size > limit:
             raise _too_large(limit)
-    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+        if remaining is None and size - len(block) <= LARGE_BYTES < size:
+            hold_room(limit, limit)
+    return whole.getvalue()
 
 
 def _read_block(stream: Any, size: int) -> bytes:

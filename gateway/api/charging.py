@@ -11,8 +11,8 @@ import time
 from flask import Flask, Response, g
 
 from gateway.accounts.limits.admission import Admission
-from gateway.api.limits import format_duration
 from gateway.api.services import services
+from gateway.durations import format_duration
 from gateway.telemetry import RequestRecord
 
 

@@ -14,7 +14,12 @@ _EXPOSED = (
     "x-request-id, x-gateway-provider, x-gateway-model, x-gateway-attempts, "
     "x-gateway-dropped-params, x-gateway-cache, x-gateway-idempotent-replay, "
     "x-gateway-queued-ms, age, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
-    "x-ratelimit-reset-requests, retry-after"
+    "x-ratelimit-reset-requests, retry-after, "
+    + ", ".join(
+        f"x-gateway-upstream-ratelimit-{what}-{counted}"
+        for what in ("limit", "remaining", "reset")
+        for counted in ("requests", "tokens")
+    )
 )
 _MAX_AGE_SECONDS = "600"
 

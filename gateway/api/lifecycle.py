@@ -83,6 +83,7 @@ def answer_headers(asked: Asked, record: RequestRecord) -> dict[str, str]:
         headers["x-gateway-queued-ms"] = str(round(record.queued * 1000))
     if asked.dropped_params:
         headers["x-gateway-dropped-params"] = _header_list(asked.dropped_params)
+    headers |= asked.limits
     return headers
 
 

@@ -6,7 +6,6 @@ are kept, nor anything of models or tokens.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from limits import RateLimitItem, parse_many
 
 from gateway.accounts.keys.keys import Principal
 from gateway.config.settings import Settings
+from gateway.durations import format_duration
 from gateway.errors import ConfigurationError, RateLimitError, ServiceUnavailableError
 from gateway.state import Counter, State, StateUnavailableError
 from gateway.state.limits_storage import StateStorage
@@ -139,23 +139,6 @@ def parse_rate_limit(rate_limit: str) -> tuple[RateLimitItem, ...]:
     except ValueError as error:
         raise ConfigurationError(f"RATE_LIMIT: {error}; write e.g. 60/minute") from None
     return tuple(sorted(limits, key=lambda limit: limit.get_expiry()))
-
-
-def format_duration(seconds: float) -> str:
-    """Return seconds as OpenAI writes them: ``120ms``, ``2.004s``, ``6m0s``, ``1h0m57.015s``.
-
-    Rounded up to milliseconds, so that who waits that long does not come too early.
-    """
-    milliseconds = math.ceil(round(seconds * 1000, 3))
-    if 0 < milliseconds < 1000:
-        return f"{milliseconds}ms"
-    minutes, milliseconds = divmod(milliseconds, 60_000)
-    whole, part = divmod(milliseconds, 1000)
-    rest = f"{whole}.{part:03d}".rstrip("0") if part else str(whole)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}h{minutes}m{rest}s"
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 
 def _build_limiter(app: Flask, state: State) -> Limiter:

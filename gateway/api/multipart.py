@@ -1,29 +1,33 @@
 """A multipart body (RFC 7578) of which one field is to be read and replaced.
 
-Knows werkzeug's parser. Must not know what the fields are for.
+Knows where parts begin and end, and copies none of them: bodies may be large. Must not know
+what the fields are for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-from werkzeug.datastructures import Headers
 from werkzeug.http import parse_options_header
-from werkzeug.sansio.multipart import (
-    Data,
-    Epilogue,
-    Event,
-    Field,
-    File,
-    MultipartDecoder,
-    MultipartEncoder,
-    NeedData,
-    Preamble,
-)
 
 from gateway.errors import InvalidRequestError
 
 MAX_PARTS = 1000
+_MAX_HEAD_BYTES = 64 * 1024
+_REST_OF_LINE = re.compile(rb"(?P<closes>--)?[ \t]*(?:\r\n|\n|\Z)")
+_END_OF_HEAD = re.compile(rb"(?:\A|\r\n|\n)(?:\r\n|\n)")
+_DISPOSITION = re.compile(rb"(?:\A|\n)content-disposition:([^\r\n]*)", re.IGNORECASE)
+
+
+class _Part(NamedTuple):
+    """Places in the body: of the boundary before a part, of its content, and of its end."""
+
+    begin: int
+    content: int
+    end: int
+    name: str
 
 
 def read_field(
@@ -34,62 +38,65 @@ def read_field(
     None where there is no such field; the body then gets one. Raises ``InvalidRequestError``.
     """
     kind, options = parse_options_header(content_type)
-    boundary = options.get("boundary", "")
+    boundary = options.get("boundary", "").encode("latin-1", "replace")
     if kind != "multipart/form-data" or not boundary:
         raise InvalidRequestError("The request body must be multipart/form-data with a boundary.")
-    events = _decode(body, boundary.encode("latin-1", "replace"))
-    value = _find(events, name)
+    try:
+        parts = list(_iter_parts(body, boundary))
+    except ValueError as error:
+        raise InvalidRequestError(
+            f"The request body is not valid multipart/form-data: {error}.", code="invalid_multipart"
+        ) from error
+    fields = [part for part in parts if part.name == name]
+    value = body[fields[0].content : fields[0].end].decode("utf-8", "replace") if fields else None
+    whole = memoryview(body)
 
     def build(text: str) -> bytes:
-        return _encode(events, boundary.encode("latin-1", "replace"), name, text)
+        head = f'\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
+        kept = (whole[part.begin : part.end] for part in parts if part.name != name)
+        lines = (line for part in kept for line in (part, b"\r\n"))
+        return b"".join((b"--", boundary, head.encode(), *lines, b"--", boundary, b"--\r\n"))
 
     return value, build
 
 
-def _decode(body: bytes, boundary: bytes) -> list[Event]:
-    decoder = MultipartDecoder(boundary, max_parts=MAX_PARTS)
-    decoder.receive_data(body)
-    decoder.receive_data(None)
-    events: list[Event] = []
-    try:
-        while not events or not isinstance(events[-1], Epilogue):
-            event = decoder.next_event()
-            if isinstance(event, NeedData):
-                raise ValueError("the body ends too early")
-            events.append(event)
-    except Exception as error:
-        raise InvalidRequestError(
-            f"The request body is not valid multipart/form-data: {error}.", code="invalid_multipart"
-        ) from error
-    return events
+def _iter_parts(body: bytes, boundary: bytes) -> Iterator[_Part]:
+    """Yield the parts in their order; raises ``ValueError`` where that is no form."""
+    count = 0
+    begin, head = -1, -1
+    for place, after, closes in _iter_boundaries(body, b"--" + boundary):
+        if begin >= 0:
+            end = place - (2 if body[place - 2 : place] == b"\r\n" else 1)
+            content, name = _read_head(body, head, end)
+            yield _Part(begin, content, end, name)
+        if closes:
+            return
+        count += 1
+        if count > MAX_PARTS:
+            raise ValueError(f"it has more than {MAX_PARTS} parts")
+        begin, head = place, after
+    raise ValueError("the body ends too early" if count else "it has no part")
 
 
-def _find(events: list[Event], name: str) -> str | None:
-    value: list[bytes] = []
-    is_inside = False
-    for event in events:
-        if isinstance(event, Field | File):
-            if is_inside:
-                break
-            is_inside = isinstance(event, Field) and event.name == name
-        elif isinstance(event, Data) and is_inside:
-            value.append(event.data)
-    return b"".join(value).decode("utf-8", "replace") if is_inside or value else None
+def _iter_boundaries(body: bytes, delimiter: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Yield where each line that is a boundary begins, where the next one does, if it is last."""
+    place = body.find(delimiter)
+    while place >= 0:
+        after = place + len(delimiter)
+        if place == 0 or body[place - 1] == 0x0A:
+            rest = _REST_OF_LINE.match(body, after)
+            if rest is not None:
+                yield place, rest.end(), rest["closes"] is not None
+        place = body.find(delimiter, after)
 
 
-def _encode(events: list[Event], boundary: bytes, name: str, text: str) -> bytes:
-    """Return the body with ``text`` as the one field ``name``, which comes first."""
-    encoder = MultipartEncoder(boundary)
-    replaced: list[Event] = [
-        Preamble(b""),
-        Field(name=name, headers=Headers()),
-        Data(text.encode(), more_data=False),
-    ]
-    is_inside = False
-    for event in events:
-        if isinstance(event, Field | File):
-            is_inside = event.name == name
-        if not is_inside and not isinstance(event, Preamble | Epilogue):
-            replaced.append(event)
-    replaced.append(Epilogue(b""))
-    return b"".join(map(encoder.send_event, replaced))
+def _read_head(body: bytes, head: int, end: int) -> tuple[int, str]:
+    """Return where a part's content begins, and the part's name."""
+    found = _END_OF_HEAD.search(body[head : min(end, head + _MAX_HEAD_BYTES)])
+    disposition = found and _DISPOSITION.search(body[head : head + found.start()])
+    if found is None or disposition is None:
+        raise ValueError("a part has no headers that name it")
+    kind, options = parse_options_header(disposition[1].decode("utf-8", "replace").strip())
+    if kind != "form-data" or "name" not in options:
+        raise ValueError("a part has no name")
+    return head + found.end(), options["name"]

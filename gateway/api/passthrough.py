@@ -102,13 +102,18 @@ def _parse(operation: str, body: bytes) -> PassthroughRequest:
         model, build_body = read_field(body, content_type, "model")
         fields = {"model": model or _DEFAULT_MODELS.get(operation)}
         check_model(fields)
-        return PassthroughRequest(operation, str(fields["model"]), content_type, build_body)
+        model = str(fields["model"])
+        return PassthroughRequest(operation, model, content_type, build_body, len(body))
     asked = parse_object(body)
     if asked.get("model") is None and operation in _DEFAULT_MODELS:
         asked["model"] = _DEFAULT_MODELS[operation]
     check_model(asked)
     return PassthroughRequest(
-        operation, asked["model"], _JSON, lambda model: dumps({**asked, "model": model})
+        operation,
+        asked["model"],
+        _JSON,
+        lambda model: dumps({**asked, "model": model}),
+        len(body),
     )
 
 

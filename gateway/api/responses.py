@@ -61,6 +61,7 @@ def _on_gateway_error(error: GatewayError) -> Response:
     if retry_after is not None:
         headers["Retry-After"] = str(max(math.ceil(retry_after), 1))
         headers["retry-after-ms"] = str(max(math.ceil(retry_after * 1000), 1))
+    headers |= error.upstream_limits
     if error.should_retry is not None:
         headers["x-should-retry"] = "true" if error.should_retry else "false"
     if error.status == 401:

@@ -14,6 +14,7 @@ from gateway.api.chatting import answer_chat
 from gateway.api.responses import json_response
 from gateway.api.services import services
 from gateway.dialects import responses
+from gateway.dialects.responses.input_items import list_input_items
 from gateway.dialects.responses.stored import StoredResponse, StoringResponses
 from gateway.errors import GatewayError, InvalidRequestError, NotFoundError
 from gateway.serialization import dumps_ascii, loads_lenient
@@ -47,10 +48,24 @@ def get_response(response_id: str) -> Response:
             param="stream",
             code="unsupported_parameter",
         )
-    stored = _load(g.record.tenant, response_id)
-    if stored is None:
-        raise _not_found(response_id)
-    return json_response(stored.response)
+    return json_response(_require(response_id).response)
+
+
+@bp.get("/v1/responses/<response_id>/input_items")
+def list_response_input_items(response_id: str) -> Response:
+    """List the items that led to a stored response, those of earlier ones included."""
+    return json_response(list_input_items(_require(response_id).items, request.args))
+
+
+@bp.post("/v1/responses/<response_id>/cancel")
+def cancel_response(response_id: str) -> Response:
+    """Refuse: what is stored is complete, for nothing is made in the background."""
+    _require(response_id)
+    raise InvalidRequestError(
+        "Only a response that is made in the background can be cancelled, and none is here: "
+        "close the connection of a request instead.",
+        code="response_not_cancellable",
+    )
 
 
 @bp.delete("/v1/responses/<response_id>")
@@ -59,6 +74,13 @@ def delete_response(response_id: str) -> Response:
     if not _is_on() or not services().stored_responses.delete(g.record.tenant, response_id):
         raise _not_found(response_id)
     return json_response({"id": response_id, "object": "response", "deleted": True})
+
+
+def _require(response_id: str) -> StoredResponse:
+    stored = _load(g.record.tenant, response_id)
+    if stored is None:
+        raise _not_found(response_id)
+    return stored
 
 
 def _load(tenant: str, response_id: str) -> StoredResponse | None:

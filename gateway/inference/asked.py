@@ -5,7 +5,8 @@ Knows journeys and stored answers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from gateway.inference.journey import Journey
 from gateway.resilience.cache import Hit
@@ -16,13 +17,15 @@ class Asked:
     """Who answered what was asked; ``dropped_params`` names what can't be honoured.
 
     ``provider`` and ``model`` are "" where a ping was due before anybody did.
-    ``age`` is how many seconds old a stored answer is, None where it is fresh.
+    ``age`` is how many seconds old a stored answer is, None where it is fresh. ``limits`` is
+    what the provider said of its own, as headers for the client: none of a stored answer.
     """
 
     provider: str
     model: str
     dropped_params: tuple[str, ...] = ()
     age: int | None = None
+    limits: Mapping[str, str] = field(default_factory=dict)
 
     def also_dropping(self, names: tuple[str, ...]) -> Asked:
         """Return the same with more names of what can't be honoured."""
@@ -31,14 +34,15 @@ class Asked:
 
 def asked_at(journey: Journey) -> Asked:
     target = journey.target
-    return Asked(target.provider.name, target.model, journey.dropped_params)
+    return Asked(target.provider.name, target.model, journey.dropped_params, limits=journey.limits)
 
 
-def stored_headers(asked: Asked) -> dict[str, str]:
+def stored_headers(journey: Journey) -> dict[str, str]:
+    target = journey.target
     return {
-        "provider": asked.provider,
-        "model": asked.model,
-        "dropped_params": "\n".join(asked.dropped_params),
+        "provider": target.provider.name,
+        "model": target.model,
+        "dropped_params": "\n".join(journey.dropped_params),
     }
 
 

@@ -60,6 +60,14 @@ class Attempt(ABC):
         self._first_byte = first_byte
         self._exchanges: list[Exchange] = []
 
+    @property
+    def limits(self) -> Mapping[str, str]:
+        """What the upstream says of its own limits, as headers for the client."""
+        for exchange in reversed(self._exchanges):
+            if exchange.headers:
+                return self._provider.read_limits(exchange.headers)
+        return {}
+
     def iter_batches(self) -> Iterator[list[Chunk]]:
         """Make the attempt: yield its chunks as they come, and ``[]`` while nothing does.
 
@@ -71,8 +79,10 @@ class Attempt(ABC):
             error = self._provider.parse_error(
                 failure.status, failure.headers, failure.body, self.target
             )
+            error.upstream_limits = self._provider.read_limits(failure.headers)
             raise redact_error(error, self.target.provider) from failure
         except GatewayError as error:
+            error.upstream_limits = self.limits
             redact_error(error, self.target.provider)
             raise
 

@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeVar
 
-from gateway.config.settings import Settings, Target
+from gateway.config.settings import ProviderSettings, Settings, Target
 from gateway.errors import GatewayError, NotFoundError, UpstreamError
 from gateway.providers.base import Provider
 from gateway.routing import may_use, require_model, resolve_target
@@ -28,6 +29,12 @@ logger = logging.getLogger("gateway.catalog")
 FRESH_SECONDS = 60.0
 RETRY_SECONDS = 5.0
 FETCH_SECONDS = 3.0
+LIST_SECONDS = 10.0
+"""For all pages of a list."""
+
+MAX_PAGES = 10
+"""Of one list; a page has 1,000 models of those whose lists have pages."""
+
 _MAX_DESCRIBED = 1000
 
 
@@ -76,7 +83,7 @@ class Catalog:
     def get_model(self, name: str, allowed: Sequence[str] = ()) -> ModelInfo:
         """Return what is known of the model a client calls ``name``.
 
-        Raises ``NotFoundError`` where its provider answers and doesn't list it, and
+        Raises ``NotFoundError`` where its provider lists its models, but not this one, and
         ``PermissionDeniedError`` where the patterns ``allowed`` don't allow it.
         """
         require_model(self._settings, allowed, name)
@@ -85,7 +92,7 @@ class Catalog:
         target = resolve_target(self._settings, name)
         shelf = self._stocked(target.provider.name)
         found = self._find(shelf, target)
-        if found is None and shelf.reachable:
+        if found is None and shelf.reachable and self._tells_names(target.provider):
             raise NotFoundError(
                 f"The model '{name}' does not exist.", param="model", code="model_not_found"
             )
@@ -161,8 +168,46 @@ class Catalog:
         """Return a provider's own list, or the models configured for one that has none to ask."""
         provider, settings = self._providers[name], self._settings.providers[name]
         if not provider.has_model_list(settings):
-            return [ModelInfo(model) for model in settings.models]
-        return self._fetch(name, provider.build_model_list(), provider.parse_model_list)
+            return self._configured_models(name)
+        models = self._fetch_pages(name, provider)
+        return models if models is None or provider.lists_names() else self._configured_models(name)
+
+    def _configured_models(self, name: str) -> list[ModelInfo]:
+        """Return a provider's models that the configuration names, anywhere."""
+        settings = self._settings
+        named = dict.fromkeys(settings.providers[name].models)
+        routes = [route.targets for route in settings.models.values()]
+        named |= {each.model: None for each in chain(*routes) if each.provider == name}
+        if settings.fallback_model is not None:
+            last = resolve_target(settings, settings.fallback_model)
+            named |= {last.model: None} if last.provider.name == name else {}
+        return [ModelInfo(model) for model in named]
+
+    def _fetch_pages(self, name: str, provider: Provider) -> list[ModelInfo] | None:
+        """Return the models of all pages of a list; None where one of them could not be had."""
+
+        def parse(body: bytes) -> tuple[list[ModelInfo], UpstreamRequest | None]:
+            return provider.parse_model_list(body), provider.build_next_models(body)
+
+        models: dict[str, ModelInfo] = {}
+        request = provider.build_model_list()
+        until = time.monotonic() + LIST_SECONDS
+        for _ in range(MAX_PAGES):
+            page = self._fetch(name, request, parse)
+            if page is None or time.monotonic() >= until:
+                return None
+            for model in page[0]:
+                models.setdefault(model.id, model)
+            # A server that knows no cursor tells the same page, and so the same one, again.
+            if page[1] is None or page[1] == request:
+                return list(models.values())
+            request = page[1]
+        logger.warning("provider %s has more models than the %d listed", name, len(models))
+        return list(models.values())
+
+    def _tells_names(self, settings: ProviderSettings) -> bool:
+        provider = self._providers[settings.name]
+        return provider.has_model_list(settings) and provider.lists_names()
 
     def _find(self, shelf: _Shelf, target: Target) -> ModelInfo | None:
         return self._providers[target.provider.name].find_model(shelf.models, target.model)

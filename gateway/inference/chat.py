@@ -74,7 +74,7 @@ class Chat:
             completion = journey.complete()
             self._record.note_first_token()
             record_completion(completion, self._record, self._with_content)
-            found.store(completion, stored_headers(asked_at(journey)))
+            found.store(completion, stored_headers(journey))
             return asked_at(journey), completion
 
     def iter_batches(self) -> Iterator[list[Chunk]]:
@@ -93,7 +93,7 @@ class Chat:
         headers: dict[str, str] = {}
         for batch in found.recorded(batches, headers):
             if not headers and self.has_begun:
-                headers.update(stored_headers(asked_at(journey)))
+                headers.update(stored_headers(journey))
             yield batch
         # Before the client is told that this is the end: what it knows of, the books have.
         self._settle()

@@ -12,7 +12,13 @@ from typing import Any
 from gateway.chunks import in_turn, merge
 from gateway.config.settings import Target
 from gateway.errors import InvalidRequestError, UpstreamError
+from gateway.inference.apis import OtherWay
 from gateway.inference.attempt import Attempt, Backends
+from gateway.inference.custom_tools import (
+    iter_restored,
+    offer_as_functions,
+    restore_completion,
+)
 from gateway.inference.images import LinkedImages
 from gateway.routing import build_target_request
 from gateway.transport import UnexpectedStatusError, Watch, wait_any
@@ -46,6 +52,8 @@ class ChatAttempt(Attempt):
         self._request = request
         self._images = images
         self._limit = MAX_GATHERED_BYTES if is_whole else None
+        self._custom_tools: frozenset[str] = frozenset()
+        """Names of custom tools that are offered to the provider as functions."""
 
     def _iter_batches(self) -> Iterator[list[Chunk]]:
         apis = self._backends.apis
@@ -57,25 +65,53 @@ class ChatAttempt(Attempt):
             other = apis.find_other(self._provider, target, call, failure)
             if other is None:
                 raise
-            yield from self._iter_answer((yield from self._iter_build(other)))
+            yield from self._iter_other_way(other, failure)
+
+    def _iter_other_way(
+        self, other: OtherWay, failure: UnexpectedStatusError
+    ) -> Iterator[list[Chunk]]:
+        """Answer by another API than the one that failed, and remember it if that works."""
+        try:
+            call = yield from self._iter_build(other.target)
+        except InvalidRequestError:
+            if other.is_sure:
+                raise
+            raise failure from None
+        is_new = True
+        for batch in self._iter_answer(call):
+            if batch and is_new:
+                self._backends.apis.remember(other)
+                is_new = False
+            yield batch
+        if is_new:
+            self._backends.apis.remember(other)
 
     def _iter_build(self, target: Target) -> Generator[list[Chunk], None, ChatCall]:
         """Return the call; yields ``[]`` while images are fetched for it."""
         request, dropped = build_target_request(self._request, target)
         presented, untranslated = self._translated(request, target)
+        presented, unheld = self._without_custom_tools(presented, target)
         presented = yield from self._images.iter_put_in(presented, self._provider, self._watch)
         info = None
         if self._provider.needs_model_info(presented):
             info = self._backends.catalog.model_info(target)
         call = self._provider.build_chat(presented, target, info)
-        self.dropped_params = (*dropped, *untranslated, *call.dropped_params)
+        self.dropped_params = (*dropped, *untranslated, *unheld, *call.dropped_params)
         return call
 
     def _iter_answer(self, call: ChatCall) -> Iterator[list[Chunk]]:
         if not call.streamed:
             body = yield from self._iter_read(call.requests[0], MAX_ANSWER_BYTES)
             self.answer = call.parse_response(body)
+            if self._custom_tools:
+                self.answer = restore_completion(self.answer, self._custom_tools)
             return
+        batches = self._iter_stream(call)
+        if self._custom_tools:
+            batches = iter_restored(batches, self._custom_tools)
+        yield from batches
+
+    def _iter_stream(self, call: ChatCall) -> Iterator[list[Chunk]]:
         if len(call.requests) == 1:
             yield from self._iter_choice(call, 0)
             return
@@ -121,6 +157,23 @@ class ChatAttempt(Attempt):
             return {**request.preferences, **request}, request.untranslated
         wishes = [name for name, value in request.preferences.items() if value != "none"]
         return {**request}, (*request.untranslated, *wishes)
+
+    def _without_custom_tools(
+        self, request: ChatRequest, target: Target
+    ) -> tuple[ChatRequest, tuple[str, ...]]:
+        """Return a request with functions where the target has no custom tools.
+
+        And the paths of grammars, which nothing holds the model to then.
+        """
+        self._custom_tools = frozenset()
+        if isinstance(request, NativeRequest) or self._provider.takes_custom_tools(target):
+            return request, ()
+        offered = offer_as_functions(request)
+        if offered is None:
+            return request, ()
+        self._custom_tools = offered.names
+        place = "format" if isinstance(self._request, NativeRequest) else "custom.format"
+        return offered.request, tuple(f"tools[{each}].{place}" for each in offered.grammars)
 
     def _can_think(self, target: Target, preferences: Mapping[str, Any]) -> bool:
         """Tell whether the model is known to reason, which is what preferences are about."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -77,6 +77,11 @@ class Journey:
     def dropped_params(self) -> tuple[str, ...]:
         """Names of what was asked and can't be honoured by the last target."""
         return self.attempt.dropped_params if self.attempt is not None else ()
+
+    @property
+    def limits(self) -> Mapping[str, str]:
+        """What the last target's provider says of its own limits, as headers for the client."""
+        return self.attempt.limits if self.attempt is not None else {}
 
     @property
     def answer(self) -> dict[str, Any] | None:

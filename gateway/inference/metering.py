@@ -49,10 +49,11 @@ def _characters(delta: Mapping[str, Any]) -> int:
         if type(text := delta.get(name)) is str:
             count += len(text)
             break
-    calls = [call.get("function") for call in delta.get("tool_calls") or ()]
-    for function in (*calls, delta.get("function_call")):
-        if function:
-            count += len(function.get("name") or "") + len(function.get("arguments") or "")
+    calls = [call.get("function") or call.get("custom") for call in delta.get("tool_calls") or ()]
+    for called in (*calls, delta.get("function_call")):
+        if called:
+            said = called.get("arguments") or called.get("input") or ""
+            count += len(called.get("name") or "") + len(said)
     return count
 
 

@@ -46,6 +46,7 @@ class PassthroughAttempt(Attempt):
                 code="unsupported_value",
             )
         exchange = self._send(request)
+        del request  # the exchange has what it needs of it, which may be large
         for piece in exchange.iter_pieces():
             self.content_type = exchange.headers.get("content-type", "application/octet-stream")
             chunks: list[Any] = [_passed_on(piece)] if piece else []

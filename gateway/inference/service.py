@@ -103,7 +103,7 @@ class Inference:
         record.operation = request.operation.strip("/")
         route = self._resolve({"model": request.model}, watch, record)
         charging = self._resilience.charging
-        bound = bound_body(len(request.build_body("")), request.content_type)
+        bound = bound_body(request.size, request.content_type)
         charging.reserve(record, {}, bound, route.candidates)
 
         def start(target: Target, first_byte: float) -> Attempt:
@@ -160,7 +160,7 @@ class Inference:
             self._resilience.charging.reserve(record, request, bound, route.candidates)
             journey = self._depart(self._order(route), route, start, watch, record, is_whole=True)
             embeddings = journey.complete()
-            found.store(embeddings, stored_headers(asked_at(journey)))
+            found.store(embeddings, stored_headers(journey))
         record.usage = embeddings.get("usage")
         return asked_at(journey), embeddings
 

@@ -17,10 +17,15 @@ from gateway.providers.openai import OpenAI
 from gateway.providers.openai.errors import parse_error
 from gateway.providers.openai.request import drop_reasoning
 from gateway.providers.openai.responses import RESPONSES_PATH
+from gateway.providers.rate_limits import OPENAI_COUNTED, RateLimits, ratelimit_names
 from gateway.types import ChatRequest
 
 _CLASSIC = "/openai"
 _FIRST_WITH_USAGE = "2024-09-01"
+_RATE_LIMITS = RateLimits(
+    {what: (*names[:2], "") for what, names in ratelimit_names(OPENAI_COUNTED).items()}
+)
+"""Without resets: plain numbers, reported as seconds, but recorded as what must be milliseconds."""
 
 
 class Azure(OpenAI):
@@ -28,6 +33,15 @@ class Azure(OpenAI):
 
     A target's model is the name of a deployment; answers tell the model behind it.
     """
+
+    rate_limits = _RATE_LIMITS
+
+    def lists_names(self) -> bool:
+        """Tell that it hasn't: the list is of models, and requests name deployments.
+
+        Those are listed by Azure's management API alone, which takes no API key.
+        """
+        return False
 
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the ``api-key`` header, if there is a key (an Entra token is a header already)."""

@@ -5,11 +5,14 @@ Must not know Flask, sockets, or any one provider.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.config.settings import Api, ProviderSettings, Target
 from gateway.errors import GatewayError
+from gateway.providers.model_pages import Pages, build_next_page
+from gateway.providers.rate_limits import OPENAI_LIMITS, RateLimits
 from gateway.types import (
     ChatCall,
     ChatRequest,
@@ -21,6 +24,13 @@ from gateway.types import (
     Signer,
     UpstreamRequest,
 )
+
+
+class OtherApi(NamedTuple):
+    """An API to ask an upstream by; ``is_sure``: it said that it hasn't the one it was asked by."""
+
+    api: Api
+    is_sure: bool
 
 
 class Provider(Protocol):
@@ -44,6 +54,12 @@ class Provider(Protocol):
         Where it can't, the models named in the configuration are the list.
         """
 
+    def lists_names(self) -> bool:
+        """Tell whether that list has the names that requests have to say.
+
+        Where it hasn't, it is asked only to find out whether the provider answers.
+        """
+
     def needs_model_info(self, request: ChatRequest) -> bool:
         """Tell whether building this request depends on the model's capabilities.
 
@@ -54,6 +70,12 @@ class Provider(Protocol):
         """Tell whether ``reasoning_effort`` can be asked of a model nothing else is known of.
 
         Only where it is then honoured, or told as dropped, and never refused.
+        """
+
+    def takes_custom_tools(self, target: Target) -> bool:
+        """Tell whether ``target`` has tools whose input is free text.
+
+        Where it hasn't, it is given functions in their place.
         """
 
     def needs_fetching(self, url: str) -> bool:
@@ -88,6 +110,12 @@ class Provider(Protocol):
     def parse_model_list(self, body: bytes) -> list[ModelInfo]:
         """Parse that list; raises ``UpstreamError`` where it is not one."""
 
+    def build_next_models(self, body: bytes) -> UpstreamRequest | None:
+        """Return the request for what follows ``body`` of that list, None where nothing does.
+
+        Never raises.
+        """
+
     def find_model(self, models: Sequence[ModelInfo], name: str) -> ModelInfo | None:
         """Return the one of ``models`` that the upstream would take for ``name``."""
 
@@ -109,11 +137,17 @@ class Provider(Protocol):
     def build_warm(self, target: Target) -> UpstreamRequest | None:
         """Return the request that loads a model and generates nothing; None as above."""
 
-    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> Api | None:
-        """Return by which other API the upstream has to be asked, as its answer to a call tells.
+    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> OtherApi | None:
+        """Return by which other API the upstream can be asked, as its answer to a call tells.
 
         None: by no other. Only asked where the configuration names none; ``build_chat`` is
         then given a target that names it.
+        """
+
+    def read_limits(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return what an answer's headers tell of the upstream's own limits, as clients' headers.
+
+        ``headers`` have names in lower case. Never raises. See ``gateway.providers.rate_limits``.
         """
 
     def parse_error(
@@ -128,8 +162,13 @@ class Provider(Protocol):
 class ProviderDefaults:
     """What holds for most upstreams: a hosted service whose list says all there is to know.
 
-    A base class for providers, each of which overrides what is different.
+    A base class for providers, each of which overrides what is different. ``rate_limits``
+    has the names of the headers that tell of the upstream's limits: OpenAI's. ``model_pages``
+    is how its list of models goes on, where it comes in pages.
     """
+
+    rate_limits: RateLimits = OPENAI_LIMITS
+    model_pages: Pages | None = None
 
     def speaks(self, dialect: str, target: Target) -> bool:
         """Tell that nothing but the provider's own API is spoken, which the gateway has not."""
@@ -141,6 +180,10 @@ class ProviderDefaults:
 
     def has_model_list(self, settings: ProviderSettings) -> bool:
         """Tell that there is a list."""
+        return True
+
+    def lists_names(self) -> bool:
+        """Tell that it has."""
         return True
 
     def needs_model_info(self, request: ChatRequest) -> bool:
@@ -165,9 +208,23 @@ class ProviderDefaults:
         """Return 0, for there is no such answer."""
         return 0
 
+    def takes_custom_tools(self, target: Target) -> bool:
+        """Tell that there are none: only OpenAI has them."""
+        return False
+
     def needs_fetching(self, url: str) -> bool:
         """Never: the upstream fetches images itself, or takes none."""
         return False
+
+    def build_model_list(self) -> UpstreamRequest:
+        """Return the request for the list of models, where most have it."""
+        return UpstreamRequest("GET", "/models")
+
+    def build_next_models(self, body: bytes) -> UpstreamRequest | None:
+        """Return the request for the next page, as ``model_pages`` says."""
+        if self.model_pages is None:
+            return None
+        return build_next_page(self.build_model_list(), body, self.model_pages)
 
     def find_model(self, models: Sequence[ModelInfo], name: str) -> ModelInfo | None:
         """Return the model of exactly this name."""
@@ -193,6 +250,10 @@ class ProviderDefaults:
         """Return None: nobody has to load a model here."""
         return None
 
-    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> Api | None:
+    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> OtherApi | None:
         """Return None: there is but one API."""
         return None
+
+    def read_limits(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return what headers of the names in ``rate_limits`` tell."""
+        return self.rate_limits.read(headers, time.time())

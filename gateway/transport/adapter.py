@@ -27,6 +27,8 @@ from gateway.transport.watch import Watch, open_watch
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 _DEFAULT_SECONDS = 60.0
+_JOINED_BYTES = 64 * 1024
+"""A longer body is not copied to be sent in one piece with the head."""
 
 
 class ExchangeAdapter(BaseAdapter):
@@ -92,10 +94,13 @@ class LlhttpAdapter(ExchangeAdapter):
     def begin(
         self, head: bytes, body: bytes | None, watch: Watch, first_byte: float | None = None
     ) -> Exchange:
+        request: tuple[bytes, ...]
         if body is None:
-            request = head + b"\r\n"
+            request = (head + b"\r\n",)
+        elif len(body) <= _JOINED_BYTES:
+            request = (b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body),)
         else:
-            request = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+            request = (b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body)
         timeouts = self._timeouts
         if first_byte is not None and first_byte != timeouts.first_byte:
             timeouts = replace(timeouts, first_byte=first_byte)

@@ -81,7 +81,7 @@ class Fetcher:
         pool = Pool(origin)
         exchange: HttpExchange | None = None
         try:
-            exchange = HttpExchange(pool, request, watch, _TIMEOUTS)
+            exchange = HttpExchange(pool, (request,), watch, _TIMEOUTS)
             return (yield from self._iter_read(exchange, kinds, until))
         except ForbiddenAddressError:
             raise FetchError("is not on the internet") from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import inf
 
@@ -34,15 +34,20 @@ FINISH_SECONDS = 0.1
 
 
 class HttpExchange(Exchange):
-    """An exchange over HTTP/1.1, on a connection of its origin's pool."""
+    """An exchange over HTTP/1.1, on a connection of its origin's pool.
 
-    def __init__(self, pool: Pool, request: bytes, watch: Watch, timeouts: Timeouts) -> None:
+    ``request`` is all of it, in pieces that are not empty.
+    """
+
+    def __init__(
+        self, pool: Pool, request: Sequence[bytes], watch: Watch, timeouts: Timeouts
+    ) -> None:
         self._pool = pool
         self._request = request
         self._watch = watch
         self._timeouts = timeouts
         self._parser = ResponseParser()
-        self._unsent = memoryview(request)
+        self._unsent: list[memoryview] = []
         self._first_byte_due = inf
         self._body_begun = False
         self._last_byte_at = 0.0
@@ -119,13 +124,16 @@ class HttpExchange(Exchange):
 
     def _send(self) -> None:
         """Send the request: all of it, unless the answer comes before."""
-        self._unsent = memoryview(self._request)
+        self._unsent = [memoryview(piece) for piece in self._request]
         with suppress(OSError):  # what is closed for us may still have an answer to read
             while self._unsent and self._parser.status is None:
                 assert self._connection is not None
-                sent = _send_some(self._connection, self._unsent)
-                if sent:
-                    self._unsent = self._unsent[sent:]
+                piece = self._unsent[0]
+                sent = _send_some(self._connection, piece)
+                if sent == len(piece):
+                    del self._unsent[0]
+                elif sent:
+                    self._unsent[0] = piece[sent:]
                 else:
                     self._wait_to_send(self._connection)
         self._first_byte_due = time.monotonic() + self._timeouts.first_byte

@@ -20,10 +20,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_limiter import Limiter
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gateway.api.limits import format_duration, parse_rate_limit
+from gateway.api.limits import parse_rate_limit
 from gateway.errors import ConfigurationError
 from gateway.state import LocalState, State, open_state
 from tests.api.limited_app import build_app
@@ -179,34 +177,6 @@ def test_rates_are_read_once_each_and_the_shortest_window_comes_first() -> None:
 def test_a_rate_that_cannot_be_read_stops_the_start(rate: str) -> None:
     with pytest.raises(ConfigurationError, match="RATE_LIMIT"):
         parse_rate_limit(rate)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0s"),
-        (0.0001, "1ms"),
-        (0.12, "120ms"),
-        (0.9999, "1s"),
-        (2.004, "2.004s"),
-        (59.9999, "1m0s"),
-        (60, "1m0s"),
-        (360, "6m0s"),
-        (3657.015, "1h0m57.015s"),
-        (86_400, "24h0m0s"),
-    ],
-)
-def test_durations_are_written_as_openai_does(seconds: float, text: str) -> None:
-    assert format_duration(seconds) == text
-
-
-@given(st.integers(0, 10**10))
-def test_durations_lose_nothing(milliseconds: int) -> None:
-    text = format_duration(milliseconds / 1000)
-    units = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
-    parts = re.findall(r"([\d.]+)(ms|[hms])", text)
-    assert "".join(number + unit for number, unit in parts) == text
-    assert sum(round(float(number) * units[unit]) for number, unit in parts) == milliseconds
 
 
 def test_ten_of_a_hundred_requests_at_once_pass_four_workers_and_a_restart(tmp_path: Path) -> None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.formparser import parse_form_data
 
 from gateway.api.multipart import read_field
 from gateway.errors import InvalidRequestError
@@ -38,9 +44,80 @@ def test_a_field_that_is_not_there_is_added() -> None:
     assert read_field(rebuild("m"), content_type, "model")[0] == "m"
 
 
+def parse(body: bytes, content_type: str) -> tuple[list[tuple[str, str]], list[tuple[str, bytes]]]:
+    """Return what another parser reads in a form: its fields and its files."""
+    environ = {
+        "wsgi.input": io.BytesIO(body),
+        "CONTENT_LENGTH": str(len(body)),
+        "CONTENT_TYPE": content_type,
+        "REQUEST_METHOD": "POST",
+    }
+    _, fields, files = parse_form_data(environ)
+    read = []
+    for name, file in files.items(multi=True):
+        with contextlib.closing(file):
+            read.append((name, file.read()))
+    return sorted(fields.items(multi=True)), sorted(read)
+
+
+@given(
+    st.lists(st.tuples(st.text("abcdelmo", min_size=1), st.text()), max_size=4),
+    st.lists(st.binary(max_size=200) | st.just(AUDIO), max_size=3),
+    st.text("model", min_size=1),
+)
+def test_another_parser_reads_the_same_form_but_for_the_field(
+    fields: list[tuple[str, str]], files: list[bytes], model: str
+) -> None:
+    parts = [(f"file{place}", (f"{place}.wav", data)) for place, data in enumerate(files)]
+    given = [(name, (None, value)) for name, value in [*fields, ("model", model)]]
+    prepared = requests.Request("POST", "http://x", files=[*parts, *given]).prepare()
+    body, content_type = prepared.body, prepared.headers["Content-Type"]
+    assert isinstance(body, bytes)
+    value, rebuild = read_field(body, content_type, "model")
+    assert value == next(value for name, value in [*fields, ("model", model)] if name == "model")
+    before, files_before = parse(body, content_type)
+    after, files_after = parse(rebuild("other"), content_type)
+    assert after == sorted([*(each for each in before if each[0] != "model"), ("model", "other")])
+    assert files_after == files_before
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                b"--x",
+                b"--",
+                b"\r\n",
+                b"\n",
+                b" ",
+                b"a",
+                b":",
+                b";",
+                b"=",
+                b"Content-Disposition: form-data; name=model",
+                b"Content-Type: a/b",
+                b"\xff",
+            ]
+        )
+    )
+)
+def test_no_bytes_are_more_than_refused(pieces: list[bytes]) -> None:
+    with contextlib.suppress(InvalidRequestError):
+        value, rebuild = read_field(b"".join(pieces), "multipart/form-data; boundary=x", "model")
+        again, _ = read_field(rebuild("m"), "multipart/form-data; boundary=x", "model")
+        assert again == "m"
+        assert value is None or isinstance(value, str)
+
+
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [
+        (b"--x\r\n\r\nhi\r\n--x--", "multipart/form-data; boundary=x"),
+        (b"--x\r\nContent-Type: a/b\r\n\r\nhi\r\n--x--", "multipart/form-data; boundary=x"),
+        (
+            b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n" * 1001 + b"--x--",
+            "multipart/form-data; boundary=x",
+        ),
         (b"", "multipart/form-data; boundary=x"),
         (b"--x\r\nContent-Disposition: form-data", "multipart/form-data; boundary=x"),
         (b"garbage", "multipart/form-data; boundary=x"),

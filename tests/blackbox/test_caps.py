@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.blackbox.wire import NDJSON, SSE, assert_error, iter_blocks, ollama_line, read_stream
-from tests.gateway_process import Gateway, chat_body
+from tests.gateway_process import Gateway, chat_body, run_gateway
 from tests.upstream import Connection, Request, Upstream, answer, stream
 
 MEBIBYTE = 1024 * 1024
@@ -25,6 +27,35 @@ def peak_memory(gateway: Gateway) -> int:
             if line.startswith("VmHWM:"):
                 peaks.append(int(line.split()[1]) * 1024)
     return max(peaks)
+
+
+def test_many_large_uploads_wait_for_room_and_are_answered_all(
+    shared_upstream: Upstream, tmp_path: Path
+) -> None:
+    def transcribe(request: Request, connection: Connection) -> None:
+        time.sleep(0.1)
+        connection.send_json({"text": f"{len(request.body)} bytes"})
+
+    config = {"providers": {"o": {"kind": "openai", "base_url": f"{shared_upstream.url}/v1"}}}
+    sound = b"RIFF" * MEBIBYTE
+    shared_upstream.reset({"/v1/audio/transcriptions": transcribe})
+    with run_gateway(tmp_path, config=config, MAX_REQUEST_BYTES="5 MiB") as gateway:
+
+        def upload(number: int) -> int:
+            answered = gateway.request(
+                "POST",
+                "/v1/audio/transcriptions",
+                files={"file": ("a.wav", sound)},
+                data={"model": "o/whisper"},
+            )
+            return answered.status_code
+
+        assert upload(0) == 200
+        before = peak_memory(gateway)
+        with ThreadPoolExecutor(40) as pool:
+            assert set(pool.map(upload, range(40))) == {200}
+        # What all of them are, once, is 160 MiB.
+        assert peak_memory(gateway) - before < 128 * MEBIBYTE
 
 
 def test_gzip_nobody_asked_for_is_decoded(gateway: Gateway, upstream: Upstream) -> None:

@@ -76,6 +76,70 @@ def test_tools_over_ollama(client: openai.OpenAI, upstream: Upstream) -> None:
     assert roles == ["user", "assistant", "tool", "tool"]
 
 
+PATCH = '*** Begin Patch\n*** Add File: "é".py\n+x = 1\n*** End Patch\n'
+PATCHING: Any = {
+    "type": "custom",
+    "name": "apply_patch",
+    "description": "Edits files.",
+    "format": {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"},
+}
+
+
+def test_custom_tools_over_ollama(client: openai.OpenAI, upstream: Upstream) -> None:
+    made = {"function": {"name": "apply_patch", "arguments": {"input": PATCH}}}
+    line = ollama_line("", done=True, tool_calls=[made])
+    upstream.routes["/api/chat"] = stream([line], headers=NDJSON)
+    asked: Any = [{"role": "user", "content": "hi"}]
+    raw = client.responses.with_raw_response.create(
+        model="ollama/tiny-tools", input=asked, tools=[PATCHING]
+    )
+    assert raw.headers["x-gateway-dropped-params"] == "tools[0].format"
+    whole = raw.parse()
+    (call,) = whole.output
+    assert call.type == "custom_tool_call"
+    assert (call.name, call.input) == ("apply_patch", PATCH)
+    (offered,) = upstream.asked("/api/chat")[-1].json()["tools"]
+    assert offered["function"]["parameters"]["required"] == ["input"]
+    with client.responses.stream(
+        model="ollama/tiny-tools", input=asked, tools=[PATCHING]
+    ) as events:
+        told = [
+            event.delta for event in events if event.type == "response.custom_tool_call_input.delta"
+        ]
+        (streamed,) = events.get_final_response().output
+    assert "".join(told) == PATCH
+    assert streamed.to_dict()["input"] == PATCH
+    upstream.routes["/api/chat"] = replay(load("ollama", "chat-stream"))
+    sent: Any = call.to_dict()
+    result: Any = {"type": "custom_tool_call_output", "call_id": call.call_id, "output": "Done!"}
+    again = client.responses.create(
+        model="ollama/tiny-tools", input=[*asked, sent, result], tools=[PATCHING]
+    )
+    assert again.output_text.startswith("Hello from")
+    _, said, done = upstream.asked("/api/chat")[-1].json()["messages"]
+    assert said["tool_calls"][0]["function"]["arguments"] == {"input": PATCH}
+    assert done["content"] == "Done!"
+
+
+def test_custom_tools_of_a_chat_over_ollama(client: openai.OpenAI, upstream: Upstream) -> None:
+    made = {"function": {"name": "shell", "arguments": {"input": "ls"}}}
+    line = ollama_line("", done=True, tool_calls=[made])
+    upstream.routes["/api/chat"] = stream([line], headers=NDJSON)
+    tool: Any = {"type": "custom", "custom": {"name": "shell"}}
+    chosen: Any = {"type": "custom", "custom": {"name": "shell"}}
+    raw = client.chat.completions.with_raw_response.create(
+        model="ollama/tiny-tools",
+        messages=[{"role": "user", "content": "hi"}],
+        tools=[tool],
+        tool_choice=chosen,
+    )
+    assert "x-gateway-dropped-params" not in raw.headers
+    calls = raw.parse().choices[0].message.tool_calls
+    assert calls is not None
+    assert calls[0].type == "custom"
+    assert calls[0].custom.input == "ls"
+
+
 def test_reasoning_and_structure_over_ollama(client: openai.OpenAI, upstream: Upstream) -> None:
     upstream.routes["/api/chat"] = replay(load("ollama", "think-stream"))
     whole = client.responses.create(model="ollama/seeing", input="hi")
@@ -124,6 +188,25 @@ def test_over_chats_only_the_provider_is_asked_by_chat(
     with pytest.raises(openai.BadRequestError) as caught:
         client.responses.create(model="chatty/old", input="hi", tools=[{"type": "web_search"}])
     assert caught.value.param == "tools[0]"
+
+
+def test_a_404_about_the_request_is_the_clients_and_one_that_passes_changes_little(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    upstream.routes["/v1/chat/completions"] = answer_chat
+    missing = {"error": {"message": "Item with id 'rs_1' not found.", "param": "input"}}
+    upstream.routes["/v1/responses"] = answer(json.dumps(missing).encode(), 404)
+    body: dict[str, Any] = {"model": "openai/gpt-4o", "input": "hi"}
+    refused = gateway.post("/v1/responses", body)
+    assert refused.status_code == 404
+    assert refused.json()["error"]["message"] == "Item with id 'rs_1' not found."
+    assert upstream.asked("/v1/chat/completions") == []
+    # A proxy without its server: what only Responses can say does not become the client's fault.
+    upstream.routes["/v1/responses"] = answer(b"", 404)
+    hosted = gateway.post("/v1/responses", {**body, "tools": [{"type": "web_search"}]})
+    assert hosted.status_code == 502
+    upstream.routes["/v1/responses"] = replay(load("openai", "responses-whole-plain-gpt-4o"))
+    assert gateway.post("/v1/responses", body).json()["id"].startswith("resp_")
 
 
 def test_a_chat_that_only_responses_serve(client: openai.OpenAI, upstream: Upstream) -> None:

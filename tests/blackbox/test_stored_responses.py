@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -85,6 +86,46 @@ def test_what_is_not_to_be_stored_is_not(storing: Gateway, upstream: Upstream) -
         with pytest.raises(openai.NotFoundError):
             client.responses.retrieve(response.id)
     assert storing.get(f"/v1/responses/{response.id}?stream=true").status_code == 400
+
+
+def test_what_led_to_a_response_is_listed_in_pages(storing: Gateway, upstream: Upstream) -> None:
+    upstream.routes["/api/chat"] = replay(load("ollama", "chat-stream"))
+    with openai.OpenAI(
+        base_url=f"{storing.url}/v1",
+        api_key=storing.key,
+        max_retries=0,
+        _strict_response_validation=True,
+    ) as client:
+        first = client.responses.create(model="ollama/tiny", input="hi")
+        second = client.responses.create(
+            model="ollama/tiny",
+            input=[{"role": "user", "content": "so?"}, {"role": "user", "content": "well?"}],
+            previous_response_id=first.id,
+        )
+        assert client.responses.retrieve(second.id) == second
+        items = client.responses.input_items.list(second.id, limit=1, order="asc")
+        assert items.has_more
+        found = list(items)
+        assert [each.type for each in found] == ["message"] * 4
+        texts = [each.to_dict()["content"][0]["text"] for each in found]  # type: ignore[index]
+        assert texts == ["hi", first.output_text, "so?", "well?"]
+        assert found[1].id == first.output[0].id
+        backwards = client.responses.input_items.list(second.id, after=str(found[2].id))
+        assert [each.id for each in backwards] == [found[1].id, found[0].id]
+        with pytest.raises(openai.BadRequestError) as refused:
+            client.responses.cancel(second.id)
+        assert refused.value.code == "response_not_cancellable"
+        for ask in (client.responses.input_items.list, client.responses.cancel):
+            with pytest.raises(openai.NotFoundError) as missing:
+                ask("resp_nothing")
+            assert missing.value.code == "response_not_found"
+        assert client.responses.delete(second.id) is None  # type: ignore[func-returns-value]
+        fields: list[dict[str, Any]] = [{"background": True}, {"conversation": "conv_1"}]
+        for field in fields:
+            with pytest.raises(openai.BadRequestError) as named:
+                client.responses.create(model="ollama/tiny", input="hi", **field)
+            assert named.value.param == next(iter(field))
+            assert next(iter(field)) in named.value.message.lower()
 
 
 def test_two_gateways_with_one_postgresql_share_them(

@@ -81,7 +81,7 @@ def build(ollama: Upstream, openai: Upstream, clock: Clock) -> Iterator[Any]:
     )
     with ExitStack() as stack:
 
-        def build() -> Catalog:
+        def build(settings: Settings = settings) -> Catalog:
             backends = build_backends(settings)
             for upstream in backends.upstreams.values():
                 stack.callback(upstream.close)
@@ -255,6 +255,71 @@ def test_provider_that_is_down_is_not_asked_for_a_description(
     ollama.reset({"/api/tags": answer(b"", 503)})
     assert catalog.model_info(target(catalog, "full")) is None
     assert ollama.asked("/api/show") == []
+
+
+def test_azures_deployments_are_those_that_the_configuration_names(
+    build: Any, openai: Upstream
+) -> None:
+    azure = ProviderSettings(
+        "azure", "azure", f"{openai.url}/v1", models={"my-mini": ModelSettings()}
+    )
+    targets = (RouteTarget("azure", "my-gpt"), RouteTarget("azure", "my-mini"))
+    routes = {"fast": RouteSettings(targets)}
+    settings = Settings({"azure": azure}, "azure", models=routes, fallback_model="azure/last")
+    catalog = build(settings)
+    names = ["fast", "azure/my-mini", "azure/my-gpt", "azure/last"]
+    assert ids(catalog) == names
+    assert [catalog.get_model(name).id for name in names] == names
+    # The list that Azure has tells whether it answers, and nothing else.
+    assert catalog.check_providers() == {"azure": True}
+    assert catalog.get_model("azure/not-named").id == "azure/not-named"
+    openai.reset({"/v1/models": answer(b"", 503)})
+    assert build(settings).check_providers() == {"azure": False}
+
+
+def test_every_page_of_a_list_is_asked_for(catalog: Catalog, openai: Upstream) -> None:
+    def page(after: str, *names: str, **fields: Any) -> tuple[str, Handler]:
+        listed = {"data": [{"id": name} for name in names], "last_id": names[-1], **fields}
+        return f"/v1/models{after}", answer(json.dumps(listed).encode())
+
+    pages = [
+        page("", "a", "b/1", has_more=True),
+        page("?after=b%2F1", "c", has_more=True),
+        page("?after=c", "d", has_more=False),
+    ]
+    openai.reset(dict(pages))
+    assert ids(catalog)[3:] == ["backup/a", "backup/b/1", "backup/c", "backup/d"]
+
+
+def test_a_page_that_fails_makes_the_list_no_shorter(
+    catalog: Catalog, openai: Upstream, clock: Clock
+) -> None:
+    ids(catalog)
+    clock.now += module.FRESH_SECONDS
+    more = {"data": [{"id": "other"}], "has_more": True, "last_id": "x"}
+    openai.reset({"/v1/models": answer(json.dumps(more).encode())})
+    assert ids(catalog) == EVERYTHING
+    assert catalog.check_providers()["backup"] is False
+
+
+def test_a_list_without_an_end_is_bounded_and_the_same_page_read_once_more_only(
+    catalog: Catalog, openai: Upstream, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    same = {"data": [{"id": "one"}], "has_more": True, "last_id": "one"}
+    openai.reset()
+    openai.handler = answer(json.dumps(same).encode())
+    assert ids(catalog)[3:] == ["backup/one"]
+    assert len(openai.requests) == 2
+
+    def endless(request: Request, connection: Connection) -> None:
+        count = f"m{len(openai.requests)}"
+        connection.send_json({"data": [{"id": count}], "has_more": True, "last_id": count})
+
+    clock.now += module.FRESH_SECONDS
+    openai.reset()
+    openai.handler = endless
+    assert len(ids(catalog)) == 3 + module.MAX_PAGES
+    assert "backup has more models" in caplog.text
 
 
 def test_configured_models_are_the_list_where_none_can_be_asked() -> None:

@@ -68,7 +68,7 @@ def test_an_address_with_another_path_is_taken_as_it_is(tmp_path: Path, path: st
 
 
 def test_other_operations_are_under_the_deployment_too(tmp_path: Path) -> None:
-    request = PassthroughRequest("/audio/speech", "m", "application/json", str.encode)
+    request = PassthroughRequest("/audio/speech", "m", "application/json", str.encode, 1)
     target = Target(settings(tmp_path, **CLASSIC), "tts", "m")
     sent = AZURE.build_passthrough(request, target)
     assert sent is not None

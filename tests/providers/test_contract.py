@@ -206,3 +206,31 @@ def test_embeddings_are_openais(gateway: Gateway, upstream: Upstream, kind: str)
     assert response.status_code == 200, response.text
     assert [item["embedding"] for item in response.json()["data"]] == vectors
     assert b"two" in asked(upstream, kind).body
+
+
+def test_a_custom_tool_is_called_whether_the_provider_has_them_or_functions_only(
+    gateway: Gateway, upstream: Upstream, kind: str
+) -> None:
+    wrapped = json.dumps({"input": '*** Begin\n"é"'})
+    script(
+        upstream,
+        kind,
+        lambda spoken, request: spoken.answer_tool_call(request, "apply_patch", wrapped),
+    )
+    tool = {"type": "custom", "custom": {"name": "apply_patch", "description": "Edits files."}}
+    earlier = {"id": "call_1", "type": "custom", "custom": {"name": "apply_patch", "input": "old"}}
+    messages = [
+        {"role": "user", "content": "Edit."},
+        {"role": "assistant", "content": None, "tool_calls": [earlier]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "No such file."},
+    ]
+    response = ask(gateway, kind, messages=messages, tools=[tool])
+    assert response.status_code == 200, response.text
+    sent = asked(upstream, kind)
+    for text in (b"apply_patch", b"Edits files.", b"old", b"No such file."):
+        assert text in sent.body
+    assert (b'"type":"custom"' in sent.body) == (kind in ("openai", "azure"))
+    if kind not in ("openai", "azure"):
+        (call,) = response.json()["choices"][0]["message"]["tool_calls"]
+        assert call["type"] == "custom"
+        assert call["custom"] == {"name": "apply_patch", "input": '*** Begin\n"é"'}

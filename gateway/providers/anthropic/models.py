@@ -5,20 +5,20 @@ Knows ``GET /v1/models`` (anthropic-python 2.14) and how models are named. Must 
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from gateway.errors import UpstreamError
+from gateway.providers.model_pages import Pages
 from gateway.serialization import loads_lenient
 from gateway.types import ModelInfo, UpstreamRequest
 
-logger = logging.getLogger(__name__)
-
 PAGE = 1000
 """The most models of one page; Anthropic has some twenty."""
+
+MODEL_PAGES = Pages("last_id", "after_id", "has_more")
 
 _NAMES = {"image_input": "vision", "thinking": "thinking", "structured_outputs": "json_schema"}
 """Ollama's name of each capability."""
@@ -27,24 +27,19 @@ _DATE = re.compile(r"-(20\d{6}|latest)$")
 
 
 def build_model_list() -> UpstreamRequest:
-    """Return the request for all models the key may use."""
+    """Return the request for the models the key may use, a page of them."""
     return UpstreamRequest("GET", f"/v1/models?limit={PAGE}")
 
 
 def parse_model_list(body: bytes) -> list[ModelInfo]:
-    """Parse that list; raises ``UpstreamError``. Retired models are left out: they answer no more.
-
-    The list may end before the last model (``has_more``), which is said in the log.
-    """
+    """Parse that list; raises ``UpstreamError``. Retired models are left out: they are gone."""
     try:
         parsed = loads_lenient(body)
     except ValueError:
         parsed = None
     models = parsed.get("data") if isinstance(parsed, dict) else None
-    if not isinstance(parsed, dict) or not isinstance(models, list):
+    if not isinstance(models, list):
         raise UpstreamError("The provider sent a list of models that is none.")
-    if parsed.get("has_more"):
-        logger.warning("Anthropic has more than %d models; only these are listed", len(models))
     named = (model for model in models if isinstance(model, dict))
     return [
         _build_listed(model)

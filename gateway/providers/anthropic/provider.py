@@ -12,6 +12,7 @@ from gateway.errors import GatewayError, InvalidRequestError
 from gateway.providers.anthropic.chat import AnthropicChat
 from gateway.providers.anthropic.errors import parse_error
 from gateway.providers.anthropic.models import (
+    MODEL_PAGES,
     build_model_list,
     find_model,
     parse_model_list,
@@ -22,6 +23,7 @@ from gateway.providers.anthropic.native import (
     build_token_count,
     parse_token_count,
 )
+from gateway.providers.anthropic.rate_limits import RATE_LIMITS
 from gateway.providers.anthropic.request import build_chat
 from gateway.providers.anthropic.stream import DIALECT
 from gateway.providers.base import ProviderDefaults
@@ -40,6 +42,9 @@ API_VERSION = "2023-06-01"
 
 class Anthropic(ProviderDefaults):
     """A ``gateway.providers.base.Provider``."""
+
+    rate_limits = RATE_LIMITS
+    model_pages = MODEL_PAGES
 
     def speaks(self, dialect: str, target: Target) -> bool:
         """Tell whether ``dialect`` is Anthropic's own."""

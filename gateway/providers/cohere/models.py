@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import UpstreamError
+from gateway.providers.model_pages import Pages
 from gateway.serialization import loads_lenient
 from gateway.types import ModelInfo, UpstreamRequest
 
 MODELS_PATH = "/v1/models?page_size=1000"
-"""All there are, on one page."""
+MODEL_PAGES = Pages("next_page_token", "page_token")
 
 _USED_ENDPOINTS = frozenset({"chat", "embed"})
 
 
 def build_model_list() -> UpstreamRequest:
-    """Return the request for all models."""
+    """Return the request for the first page of the models."""
     return UpstreamRequest("GET", MODELS_PATH)
 
 

@@ -13,8 +13,9 @@ from gateway.providers.base import ProviderDefaults
 from gateway.providers.cohere.chat import CohereChat
 from gateway.providers.cohere.embeddings import CohereEmbeddings, build_embeddings
 from gateway.providers.cohere.errors import parse_error
-from gateway.providers.cohere.models import build_model_list, parse_model_list
+from gateway.providers.cohere.models import MODEL_PAGES, build_model_list, parse_model_list
 from gateway.providers.cohere.request import build_chat, does_think
+from gateway.providers.rate_limits import RateLimits
 from gateway.types import (
     ChatRequest,
     EmbeddingsRequest,
@@ -25,9 +26,16 @@ from gateway.types import (
 
 RERANK_OPERATION = "/rerank"
 
+_TRIAL = "x-trial-endpoint-call"
+_RATE_LIMITS = RateLimits({"requests": (f"{_TRIAL}-limit", f"{_TRIAL}-remaining", "")})
+"""Told with a trial key only (recorded)."""
+
 
 class Cohere(ProviderDefaults):
     """A ``gateway.providers.base.Provider``."""
+
+    rate_limits = _RATE_LIMITS
+    model_pages = MODEL_PAGES
 
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the ``Authorization`` header, if there is a key."""

@@ -11,9 +11,11 @@ from typing import Any
 from gateway.errors import UpstreamError
 from gateway.providers.gemini.generations import generation_of
 from gateway.providers.gemini.paths import Door
+from gateway.providers.model_pages import Pages
 from gateway.serialization import loads_lenient
 from gateway.types import ModelInfo, UpstreamRequest
 
+MODEL_PAGES = Pages("nextPageToken", "pageToken")
 OWNER = "google"
 _SEES_AND_HEARS = frozenset({"completion", "tools", "vision", "audio", "json_schema"})
 _NOT_CHATTING = ("-image", "-tts", "-audio", "-live", "-computer-use", "-robotics", "embedding")
@@ -21,7 +23,7 @@ _NOT_CHATTING = ("-image", "-tts", "-audio", "-live", "-computer-use", "-robotic
 
 
 def build_model_list(door: Door) -> UpstreamRequest:
-    """Return the request for the list of models, on one page."""
+    """Return the request for the first page of the list of models."""
     if door.is_vertex:
         return UpstreamRequest("GET", "/publishers/google/models?pageSize=1000")
     return UpstreamRequest("GET", "/models?pageSize=1000")

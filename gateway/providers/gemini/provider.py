@@ -17,7 +17,12 @@ from gateway.providers.gemini.counting import build_token_count, parse_token_cou
 from gateway.providers.gemini.embeddings import GeminiEmbeddings, build_embeddings
 from gateway.providers.gemini.errors import parse_error
 from gateway.providers.gemini.generations import generation_of
-from gateway.providers.gemini.models import build_model_list, find_model, parse_model_list
+from gateway.providers.gemini.models import (
+    MODEL_PAGES,
+    build_model_list,
+    find_model,
+    parse_model_list,
+)
 from gateway.providers.gemini.paths import GEMINI_API, VERTEX_AI, Door
 from gateway.providers.gemini.request import build_chat
 from gateway.types import (
@@ -35,6 +40,7 @@ class Gemini(ProviderDefaults):
     """A ``gateway.providers.base.Provider`` for the Gemini API."""
 
     door: Door = GEMINI_API
+    model_pages = MODEL_PAGES
 
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the header for an API key, or for a token (``Bearer …``)."""

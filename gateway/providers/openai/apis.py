@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gateway.config.settings import Api, Target
+from gateway.config.settings import Target
 from gateway.kinds import kinds_with
+from gateway.providers.base import OtherApi
 from gateway.providers.openai.error_body import ErrorBody, parse_error_body
 from gateway.types import ChatRequest
 
@@ -23,6 +24,11 @@ COMMON_EFFORTS = ("low", "medium", "high")
 
 _UNKNOWN_PATH = (404, 405, 501)
 _ABOUT_THE_MODEL = re.compile(r"model|deployment", re.IGNORECASE)
+_ABOUT_THE_PATH = re.compile(
+    r"\b(?:api|ur[il]|path|route|endpoint|page|resource|handler)\b|/responses|cannot post"
+    r"|^(?:file )?not found\.?$",
+    re.IGNORECASE,
+)
 _ONLY_RESPONSES = re.compile(
     r"function tools with reasoning_effort|in /?v1/responses|responses api", re.IGNORECASE
 )
@@ -70,23 +76,31 @@ def _needs_responses(model: str, request: ChatRequest) -> bool:
     return version >= _FIRST_TO_REASON_UNASKED if effort is None else effort != "none"
 
 
-def find_other_api(by_responses: bool, status: int, body: bytes) -> Api | None:
-    """Return by which API an upstream wants to be asked that has refused the one that was tried.
+def find_other_api(by_responses: bool, status: int, body: bytes) -> OtherApi | None:
+    """Return by which API an upstream can be asked that has refused the one that was tried.
 
     ``by_responses`` tells which that was. None: this was not why it refused.
     """
     error = parse_error_body(body)
     if by_responses:
-        is_path = status in _UNKNOWN_PATH and not _is_about_the_model(error)
-        return "chat" if is_path else None
+        return _find_chat(status, error)
     refuses_chat = error is not None and _ONLY_RESPONSES.search(error.message) is not None
-    return "responses" if refuses_chat and status in (400, 404) else None
+    return OtherApi("responses", True) if refuses_chat and status in (400, 404) else None
 
 
-def _is_about_the_model(error: ErrorBody | None) -> bool:
+def _find_chat(status: int, error: ErrorBody | None) -> OtherApi | None:
+    """Tell a path that is not there from anything else that isn't: a model, an item of the input.
+
+    Without a word in JSON it may as well be a proxy whose server is just being replaced.
+    """
+    if status not in _UNKNOWN_PATH:
+        return None
     if error is None:
-        return False
-    return error.param == "model" or _ABOUT_THE_MODEL.search(error.message) is not None
+        return OtherApi("chat", is_sure=status != 404)
+    if error.param == "model" or _ABOUT_THE_MODEL.search(error.message):
+        return None
+    is_path = status != 404 or _ABOUT_THE_PATH.search(error.message.strip()) is not None
+    return OtherApi("chat", is_sure=True) if is_path else None
 
 
 def _version(text: str) -> tuple[int, int]:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from gateway.config.settings import Target
 from gateway.errors import GatewayError, UpstreamError
+from gateway.providers.openai.completions_whole import iter_events_of, join_events
 from gateway.providers.openai.errors import build_stream_error
+from gateway.providers.openai.first_piece import is_whole_body, iter_first, iter_whole_body
 from gateway.providers.request_body import dump_body
 from gateway.serialization import (
     JSONDecodeError,
@@ -21,8 +24,8 @@ from gateway.serialization import (
     loads_lenient,
     loads_strict,
 )
-from gateway.sse import encode_event, iter_events, parse_event
-from gateway.types import Chunk, NativeChunk, NativeCompletion, NativeRequest, UpstreamRequest
+from gateway.sse import encode_event, is_event_stream, iter_events, parse_event
+from gateway.types import NativeChunk, NativeCompletion, NativeRequest, UpstreamRequest
 
 DIALECT = "completions"
 PATH = "/completions"
@@ -47,10 +50,15 @@ class OpenAICompletionsCall:
     streamed: bool
     dropped_params: tuple[str, ...] = ()
 
-    def iter_chunks(self, pieces: Iterator[bytes], index: int) -> Iterator[list[Chunk]]:
+    def iter_chunks(self, pieces: Iterator[bytes], index: int) -> Iterator[list[Any]]:
         """Yield the events of the answer, each with its bytes; raises as ``ChatCall`` says."""
+        first = yield from iter_first(pieces)
+        if is_whole_body(first):
+            answer, _ = _parse_whole((yield from iter_whole_body(first, pieces)))
+            yield [_read_chunk(dumps_ascii(event)) for event in iter_events_of(answer)]
+            return
         is_complete = False
-        for events in iter_events(pieces):
+        for events in iter_events(chain((first,), pieces)):
             batch: list[Any] = []
             try:
                 for raw in events:
@@ -72,9 +80,11 @@ class OpenAICompletionsCall:
 
     def parse_response(self, body: bytes) -> NativeCompletion:
         """Parse a whole answer; raises ``UpstreamError``, or the error told inside it."""
-        answer, raw = _parse(body)
-        if not answer["choices"]:
-            raise UpstreamError("The provider's answer has no choices.")
+        if is_event_stream(body):
+            chunks = chain.from_iterable(self.iter_chunks(iter((body,)), 0))
+            events = (loads_strict(parse_event(chunk.raw).data or b"") for chunk in chunks)
+            body = dumps_ascii(join_events(events))
+        answer, raw = _parse_whole(body)
         completion = NativeCompletion(answer)
         completion["choices"] = [
             {
@@ -111,6 +121,13 @@ def _read_chunk(data: bytes) -> NativeChunk:
     ]
     native.dialect, native.raw = DIALECT, encode_event(raw.replace(b"\n", b" "))
     return native
+
+
+def _parse_whole(body: bytes) -> tuple[dict[str, Any], bytes]:
+    answer, raw = _parse(body)
+    if not answer["choices"]:
+        raise UpstreamError("The provider's answer has no choices.")
+    return answer, raw
 
 
 def _parse(data: bytes) -> tuple[dict[str, Any], bytes]:

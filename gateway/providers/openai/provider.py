@@ -14,10 +14,11 @@ from math import isfinite
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from gateway.config.settings import Api, Target
+from gateway.config.settings import Target
 from gateway.errors import GatewayError, InvalidRequestError, UpstreamError
 from gateway.kinds import Quirks
-from gateway.providers.base import ProviderDefaults
+from gateway.providers.base import OtherApi, ProviderDefaults
+from gateway.providers.model_pages import Pages
 from gateway.providers.openai import completions
 from gateway.providers.openai.apis import (
     COMMON_EFFORTS,
@@ -39,10 +40,12 @@ from gateway.providers.openai.responses import (
     build_chat_call,
     build_native_call,
 )
-from gateway.providers.openai.stream import iter_chunks
+from gateway.providers.openai.stream import gather_stream, iter_chunks
 from gateway.providers.openai.whole import parse_completion, parse_embeddings
+from gateway.providers.rate_limits import OPENAI_COUNTED, RateLimits, ratelimit_names
 from gateway.providers.request_body import dump_body
 from gateway.serialization import loads_lenient
+from gateway.sse import is_event_stream
 from gateway.types import (
     ChatCall,
     ChatRequest,
@@ -74,6 +77,8 @@ class OpenAIChatCall:
 
     def parse_response(self, body: bytes) -> RawCompletion:
         """Parse a whole completion; raises ``UpstreamError``, or the error told inside it."""
+        if is_event_stream(body):
+            return gather_stream(body, self.model)
         return parse_completion(body, self.model)
 
 
@@ -100,8 +105,13 @@ class OpenAIEmbeddingsCall:
 class OpenAI(ProviderDefaults):
     """Implements ``gateway.providers.base.Provider``."""
 
+    model_pages = Pages("last_id", "after", "has_more")
+    """Of OpenAI's other lists; its list of models has always been whole."""
+
     def __init__(self, quirks: Quirks | None = None) -> None:
         self._quirks = quirks
+        if quirks is not None and quirks.limits:
+            self.rate_limits = RateLimits(ratelimit_names({**OPENAI_COUNTED, **quirks.limits}))
 
     def speaks(self, dialect: str, target: Target) -> bool:
         """Tell whether ``target`` takes Responses requests, or prompts, as they are."""
@@ -112,6 +122,10 @@ class OpenAI(ProviderDefaults):
     def takes_effort(self, target: Target, effort: str) -> bool:
         """Tell whether the model reasons, and ``effort`` is one that all such models take."""
         return effort in COMMON_EFFORTS and does_reason(target.model)
+
+    def takes_custom_tools(self, target: Target) -> bool:
+        """Tell that OpenAI does, and that other servers of kind ``openai`` may judge themselves."""
+        return self._quirks is None
 
     def build_headers(self, api_key: str | None) -> Mapping[str, str]:
         """Return the ``Authorization`` header, if there is a key."""
@@ -199,10 +213,6 @@ class OpenAI(ProviderDefaults):
         path = self.build_path(request.operation, target)
         return UpstreamRequest("POST", path, body, headers)
 
-    def build_model_list(self) -> UpstreamRequest:
-        """Return the request for the list of models."""
-        return UpstreamRequest("GET", "/models")
-
     def parse_model_list(self, body: bytes) -> list[ModelInfo]:
         """Parse ``{"data": [{"id", "created", "owned_by"}]}``, or that array alone.
 
@@ -218,7 +228,7 @@ class OpenAI(ProviderDefaults):
         models = (_read_model(entry) for entry in entries if isinstance(entry, dict))
         return [model for model in models if model.id]
 
-    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> Api | None:
+    def find_other_api(self, call: ChatCall, status: int, body: bytes) -> OtherApi | None:
         """See ``Provider.find_other_api``: upstreams of this format may have only one of two."""
         return find_other_api(isinstance(call, ResponsesCall), status, body)
 

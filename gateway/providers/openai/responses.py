@@ -14,8 +14,13 @@ from gateway.errors import InvalidRequestError
 from gateway.providers.openai.request import shorten_call_id
 from gateway.providers.openai.responses_answer import parse_native_response, parse_response
 from gateway.providers.openai.responses_request import build_body
-from gateway.providers.openai.responses_stream import iter_canonical_chunks, iter_native_chunks
+from gateway.providers.openai.responses_stream import (
+    find_response,
+    iter_canonical_chunks,
+    iter_native_chunks,
+)
 from gateway.providers.request_body import dump_body
+from gateway.sse import is_event_stream
 from gateway.types import ChatCompletion, ChatRequest, Chunk, NativeRequest, UpstreamRequest
 
 RESPONSES_PATH = "/responses"
@@ -45,6 +50,8 @@ class ResponsesCall:
 
     def parse_response(self, body: bytes) -> ChatCompletion:
         """Parse a whole response; raises ``UpstreamError``, or the error told inside it."""
+        if is_event_stream(body):
+            body = find_response(body)
         return parse_native_response(body) if self.is_native else parse_response(body)
 
 

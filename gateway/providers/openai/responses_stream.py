@@ -14,10 +14,11 @@ from typing import Any
 import orjson
 
 from gateway.errors import GatewayError, UpstreamError
+from gateway.providers.openai.first_piece import is_whole_body, iter_first, iter_whole_body
 from gateway.providers.openai.responses_answer import build_chunks, parse_response
 from gateway.providers.openai.responses_events import EventReader
 from gateway.serialization import dumps_ascii, loads_lenient
-from gateway.sse import MAX_EVENT_BYTES, encode_event, iter_events, parse_event
+from gateway.sse import encode_event, iter_events, parse_event
 from gateway.types import NativeChunk
 
 logger = logging.getLogger("gateway.providers.openai")
@@ -39,16 +40,11 @@ def iter_native_chunks(pieces: Iterator[bytes]) -> Iterator[list[dict[str, Any]]
     Raises a ``GatewayError`` for an error in the stream, garbage, or a cut, after all chunks
     before it were yielded.
     """
-    for piece in pieces:
-        if piece.strip():
-            break
-        yield []
+    first = yield from iter_first(pieces)
+    if is_whole_body(first):
+        yield build_chunks(parse_response((yield from iter_whole_body(first, pieces))))
     else:
-        piece = b""
-    if piece.lstrip()[:1] in (b"{", b"[", b"<"):
-        yield from _iter_whole(piece, pieces)
-    else:
-        yield from _iter_stream(chain((piece,), pieces))
+        yield from _iter_stream(chain((first,), pieces))
 
 
 def iter_canonical_chunks(pieces: Iterator[bytes]) -> Iterator[list[dict[str, Any]]]:
@@ -71,6 +67,19 @@ def iter_canonical_chunks(pieces: Iterator[bytes]) -> Iterator[list[dict[str, An
         yield chunks
 
 
+def find_response(body: bytes) -> bytes:
+    """Return the response that a stream ends with, of an upstream that was asked for it whole.
+
+    Raises as ``iter_native_chunks`` does.
+    """
+    raw = b""
+    for batch in _iter_stream(iter((body,))):
+        for chunk in batch:
+            if chunk["choices"] and chunk["choices"][0]["finish_reason"]:
+                raw = chunk.raw  # type: ignore[attr-defined]
+    return dumps_ascii(loads_lenient(parse_event(raw).data or b"")["response"])
+
+
 def _iter_stream(pieces: Iterator[bytes]) -> Iterator[list[dict[str, Any]]]:
     reader = EventReader()
     for events in iter_events(_until_complete(pieces, reader)):
@@ -89,21 +98,6 @@ def _iter_stream(pieces: Iterator[bytes]) -> Iterator[list[dict[str, Any]]]:
         yield chunks
     if not reader.is_complete:
         raise UpstreamError("The provider's stream was cut before its end.")
-
-
-def _iter_whole(first: bytes, pieces: Iterator[bytes]) -> Iterator[list[dict[str, Any]]]:
-    """Gather a body that begins with ``first``, and yield the response in it as chunks."""
-    if first.lstrip().startswith(b"<"):
-        raise UpstreamError("The provider answered with a web page.", should_retry=False)
-    body = [first]
-    length = len(first)
-    for piece in pieces:
-        yield []
-        body.append(piece)
-        length += len(piece)
-        if length > MAX_EVENT_BYTES:
-            raise UpstreamError(f"The provider's answer is longer than {MAX_EVENT_BYTES} bytes.")
-    yield build_chunks(parse_response(b"".join(body)))
 
 
 def _parse(raw: bytes) -> tuple[dict[str, Any] | None, bytes]:

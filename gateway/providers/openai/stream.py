@@ -11,16 +11,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
+from gateway.chunks import gather
 from gateway.errors import GatewayError, UpstreamError
 from gateway.providers.openai.chunks import ChunkNormaliser
 from gateway.providers.openai.error_body import read_error
 from gateway.providers.openai.errors import build_stream_error
-from gateway.providers.openai.whole import iter_whole_answer
+from gateway.providers.openai.first_piece import is_whole_body, iter_first, iter_whole_body
+from gateway.providers.openai.whole import cut_into_chunks, parse_completion
 from gateway.serialization import JSONDecodeError, dumps_ascii, loads_lenient, loads_strict
 from gateway.sse import encode_event, iter_events, parse_event, parse_plain_event
-from gateway.types import RawChunk
+from gateway.types import Chunk, RawChunk, RawCompletion
 
 logger = logging.getLogger("gateway.providers.openai")
 
@@ -42,16 +44,24 @@ def iter_chunks(pieces: Iterator[bytes], model: str = "") -> Iterator[list[RawCh
     Raises a ``GatewayError`` for an error in the stream, garbage, or a cut, after
     all chunks before it were yielded.
     """
-    for piece in pieces:
-        if piece.strip():
-            break
-        yield []
+    first = yield from iter_first(pieces)
+    if is_whole_body(first):
+        yield cut_into_chunks(parse_completion((yield from iter_whole_body(first, pieces)), model))
     else:
-        piece = b""
-    if piece.lstrip()[:1] in (b"{", b"[", b"<"):
-        yield from iter_whole_answer(piece, pieces, model)
-    else:
-        yield from _iter_stream(chain((piece,), pieces), ChunkNormaliser(model))
+        yield from _iter_stream(chain((first,), pieces), ChunkNormaliser(model))
+
+
+def gather_stream(body: bytes, model: str) -> RawCompletion:
+    """Return the completion that a stream amounts to, of an upstream that was asked for it whole.
+
+    Raises as ``iter_chunks`` does.
+    """
+    batches = cast("Iterator[list[Chunk]]", iter_chunks(iter((body,)), model))
+    completion = RawCompletion(gather(batches))
+    if not completion["choices"]:
+        raise UpstreamError("The provider's answer has no choices.")
+    completion.raw = dumps_ascii(completion)
+    return completion
 
 
 def _iter_stream(pieces: Iterator[bytes], normaliser: ChunkNormaliser) -> Iterator[list[RawChunk]]:

@@ -6,7 +6,6 @@ stream, for upstreams that ignore ``stream``. Must not know what a dialect makes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from gateway.errors import UpstreamError
@@ -15,7 +14,7 @@ from gateway.providers.openai.embeddings import normalise_embeddings
 from gateway.providers.openai.error_body import read_error
 from gateway.providers.openai.errors import build_stream_error
 from gateway.serialization import JSONDecodeError, dumps_ascii, loads_lenient, loads_strict
-from gateway.sse import MAX_EVENT_BYTES, encode_event
+from gateway.sse import encode_event
 from gateway.types import RawChunk, RawCompletion
 
 
@@ -77,27 +76,8 @@ def parse_embeddings(body: bytes, model: str, *, as_base64: bool, are_bytes: boo
     return answer
 
 
-def iter_whole_answer(
-    first: bytes, pieces: Iterator[bytes], model: str
-) -> Iterator[list[RawChunk]]:
-    """Gather a body that begins with ``first`` and yield the completion in it as chunks.
-
-    Yields ``[]`` for each piece until the body is complete; raises as ``parse_whole`` does.
-    """
-    if first.lstrip().startswith(b"<"):
-        raise UpstreamError("The provider answered with a web page.", should_retry=False)
-    body = [first]
-    length = len(first)
-    for piece in pieces:
-        yield []
-        body.append(piece)
-        length += len(piece)
-        if length > MAX_EVENT_BYTES:
-            raise UpstreamError(f"The provider's answer is longer than {MAX_EVENT_BYTES} bytes.")
-    yield _cut_into_chunks(parse_completion(b"".join(body), model))
-
-
-def _cut_into_chunks(completion: RawCompletion) -> list[RawChunk]:
+def cut_into_chunks(completion: RawCompletion) -> list[RawChunk]:
+    """Return the chunks that a completion could have come as."""
     common = {key: completion[key] for key in completion if key not in ("choices", "usage")}
     common["object"] = "chat.completion.chunk"
     chunks = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import orjson
@@ -25,7 +24,7 @@ def listed(*models: dict[str, Any], **fields: Any) -> list[ModelInfo]:
     return PROVIDER.parse_model_list(orjson.dumps({"data": list(models), **fields}))
 
 
-def test_the_list_is_asked_for_on_one_page() -> None:
+def test_the_list_is_asked_for_in_large_pages() -> None:
     assert PROVIDER.build_model_list().path == "/v1/models?limit=1000"
 
 
@@ -55,12 +54,6 @@ def test_a_model_is_described_by_what_the_list_tells() -> None:
 def test_a_list_that_tells_little_is_read_all_the_same() -> None:
     models = listed({"id": "a"}, {"id": ""}, {"name": "b"}, {"id": "c", "lifecycle": "retired"})
     assert models == [ModelInfo("a", owned_by="anthropic")]
-
-
-def test_a_list_that_goes_on_is_said_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        listed({"id": "a"}, has_more=True)
-    assert "more than 1 models" in caplog.text
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"data": 5}', b"<html>"])

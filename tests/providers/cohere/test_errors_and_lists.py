@@ -87,7 +87,7 @@ def test_reranking_is_passed_on_and_nothing_else() -> None:
     def build_body(model: str) -> bytes:
         return model.encode()
 
-    asked = PassthroughRequest("/rerank", "m", "application/json", build_body)
+    asked = PassthroughRequest("/rerank", "m", "application/json", build_body, 1)
     request = Cohere().build_passthrough(asked, target("rerank-v3.5"))
     assert request is not None
     assert request.path == load("cohere", "rerank-rerank-v3-5").request["path"]

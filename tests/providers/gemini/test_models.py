@@ -19,7 +19,7 @@ def _parse(*models: Any) -> list[ModelInfo]:
     return Gemini().parse_model_list(json.dumps({"models": list(models)}).encode())
 
 
-def test_models_are_asked_for_on_one_page() -> None:
+def test_models_are_asked_for_in_large_pages() -> None:
     assert Gemini().build_model_list()[:2] == ("GET", "/models?pageSize=1000")
     assert Vertex().build_model_list().path == "/publishers/google/models?pageSize=1000"
 

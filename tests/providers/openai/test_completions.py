@@ -73,7 +73,7 @@ def test_a_recorded_stream_is_read_and_keeps_its_events() -> None:
 def test_cuts_change_nothing(pieces: list[bytes]) -> None:
     def read(pieces: list[bytes]) -> list[Any]:
         batches = build().iter_chunks(iter(pieces), 0)
-        return [(dict(each), each.raw) for batch in batches for each in batch]  # type: ignore[attr-defined]
+        return [(dict(each), each.raw) for batch in batches for each in batch]
 
     assert read(pieces) == read([STREAM])
 

@@ -308,27 +308,36 @@ TOOLS_REFUSED = (
 @pytest.mark.parametrize(
     ("by_responses", "status", "body", "api"),
     [
-        (True, 404, b"404 page not found", "chat"),
-        (True, 404, b"", "chat"),
-        (True, 405, error("Method Not Allowed"), "chat"),
-        (True, 404, error("Unknown request URL: POST /v1/responses.", code="unknown_url"), "chat"),
+        (True, 404, b"404 page not found", ("chat", False)),
+        (True, 404, b"", ("chat", False)),
+        (True, 404, b"<html>404 Not Found</html>", ("chat", False)),
+        (True, 405, b"", ("chat", True)),
+        (True, 501, error("Nothing."), ("chat", True)),
+        (True, 405, error("Method Not Allowed"), ("chat", True)),
+        (True, 404, b'{"detail":"Not Found"}', ("chat", True)),
+        (True, 404, error("Resource not found", code="404"), ("chat", True)),
+        (True, 404, error("File Not Found", code=404), ("chat", True)),
+        (True, 404, b'{"message":"no Route matched with those values"}', ("chat", True)),
+        (True, 404, error("Unknown request URL: POST /v1/responses."), ("chat", True)),
+        (True, 404, error("Item with id 'rs_1' not found. Items are not persisted."), None),
+        (True, 404, error("Container is expired."), None),
         (True, 404, error("The model 'x' does not exist.", code="model_not_found"), None),
         (True, 404, error("No such thing.", param="model"), None),
         (True, 400, error("Bad."), None),
         (True, 500, b"", None),
-        (False, 400, error(TOOLS_REFUSED, param="reasoning_effort"), "responses"),
+        (False, 400, error(TOOLS_REFUSED, param="reasoning_effort"), ("responses", True)),
         (
             False,
             404,
             error("This model is only supported in v1/responses and not in v1/chat/completions."),
-            "responses",
+            ("responses", True),
         ),
         (False, 400, error("Bad."), None),
         (False, 404, b"404 page not found", None),
     ],
 )
 def test_by_which_other_api_an_upstream_wants_to_be_asked(
-    by_responses: bool, status: int, body: bytes, api: str | None
+    by_responses: bool, status: int, body: bytes, api: tuple[str, bool] | None
 ) -> None:
     assert find_other_api(by_responses, status, body) == api
 
