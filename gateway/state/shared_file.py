@@ -16,7 +16,6 @@ import lmdb
 
 from gateway.state.clock import Clock
 from gateway.state.file import DAMAGE, file_identity, replace_damaged
-from gateway.state.turn import Turn
 
 _INSPECTED_EVERY = 1.0
 _Result = TypeVar("_Result")
@@ -30,8 +29,8 @@ class SharedFile:
     Who only reads takes the lock as well: a reader of LMDB that is stopped or has
     lost the processor pins every page that others replace meanwhile, until the
     file is full. The lock is held for microseconds, never while anything waits,
-    and the system frees it when its holder dies; for it, too, one waits for a ``Turn``.
-    A file that was deleted or replaced is noticed within a second.
+    and the system frees it when its holder dies. A file that was deleted or replaced is noticed
+    within a second.
     """
 
     def __init__(self, path: Path, clock: Clock, open_file: Callable[[], lmdb.Environment]) -> None:
@@ -40,7 +39,6 @@ class SharedFile:
         self._open_file = open_file
         self._opening = threading.Lock()
         self._environment: lmdb.Environment | None = None
-        self._turn: Turn | None = None
         self._identity: tuple[int, ...] = ()
         self._process = 0
         self._inspect_at = 0.0
@@ -50,16 +48,15 @@ class SharedFile:
 
         It runs again after a repair. Raises OSError, lmdb.Error and struct.error.
         """
-        environment, turn = self._environment, self._turn
+        environment = self._environment
         try:
             if (
                 environment is None
-                or turn is None
                 or self._process != os.getpid()
                 or time.monotonic() >= self._inspect_at
             ):
-                environment, turn = self._open()
-            with turn, environment.begin(write=True) as txn:
+                environment = self._open()
+            with environment.begin(write=True) as txn:
                 # Read while we hold the lock: nothing begins before the time of what came earlier.
                 return operation(txn, self._clock.now())
         except DAMAGE as error:
@@ -67,8 +64,7 @@ class SharedFile:
             self.close()
         except lmdb.PanicError:  # an earlier write failed half-way; opening again recovers
             self.close()
-        environment, turn = self._open()
-        with turn, environment.begin(write=True) as txn:
+        with self._open().begin(write=True) as txn:
             return operation(txn, self._clock.now())
 
     def close(self) -> None:
@@ -78,28 +74,23 @@ class SharedFile:
                 self._environment.close()
             self._environment = None
 
-    def _open(self) -> tuple[lmdb.Environment, Turn]:
-        """Return this process's own environment for the file that is at ``path`` now.
-
-        And the turn at it.
-        """
+    def _open(self) -> lmdb.Environment:
+        """Return this process's own environment for the file that is at ``path`` now."""
         with self._opening:
-            turn = self._turn = self._turn or Turn(self._path.with_name(f"{self._path.name}-turn"))
             environment = self._environment
             if environment is not None:
                 if self._process == os.getpid() and self._is_in_place():
                     self._inspect_at = time.monotonic() + _INSPECTED_EVERY
-                    return environment, turn
+                    return environment
                 # Of a parent process, or of a file that is no more.
                 environment.close()
                 self._environment = None
-            with turn:
-                environment = self._open_file()
+            environment = self._open_file()
             self._identity = file_identity(self._path)
             self._process = os.getpid()
             self._inspect_at = time.monotonic() + _INSPECTED_EVERY
             self._environment = environment
-            return environment, turn
+            return environment
 
     def _is_in_place(self) -> bool:
         try:
