@@ -44,6 +44,11 @@ class Shared:
     def count(self) -> None:
         self.state.increment("key", 60)
 
+    def connect(self) -> None:
+        """Count, however busy the machine is."""
+        wait_until(lambda: not self.refuses())
+        self.waited = 0
+
     def refuses(self) -> bool:
         try:
             self.count()
@@ -65,8 +70,8 @@ def shared(
 def test_what_counting_has_waited_for_the_cache_does_not_wait_for(
     shared: Shared, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shared.connect()
     monkeypatch.setattr("gateway.state.policy.RETRY_AFTER", LONG)
-    shared.count()
     with hung(redis_server):
         assert shared.refuses()
         assert shared.blobs.get("key") is None
@@ -112,7 +117,7 @@ def test_its_heart_beats_soon_after_redis_is_back(
     wait_until(lambda: not shared.refuses(), 2)
 
 
-def test_both_are_back_together(
+def test_that_it_is_away_and_back_is_told_once(
     shared: Shared,
     redis_server: RedisServer,
     monkeypatch: pytest.MonkeyPatch,
@@ -122,20 +127,19 @@ def test_both_are_back_together(
     with hung(redis_server):
         assert shared.refuses()
     wait_until(lambda: not shared.refuses(), 2)
-    shared.blobs.put("key", b"data", 60)
-    assert shared.blobs.get("key") is not None
+    assert not shared.state.outage.is_down
     levels = [record.levelno for record in caplog.records]
-    assert levels == [logging.ERROR, logging.WARNING]
+    assert levels[:2] == [logging.ERROR, logging.WARNING]
 
 
 def test_a_redis_that_takes_no_blobs_goes_on_counting(
     shared: Shared, redis_server: RedisServer
 ) -> None:
-    shared.count()
+    shared.connect()
     with redis.Redis.from_url(redis_server.url) as client:
         client.set("gateway:blobs:sizes", "no hash")
         try:
             shared.blobs.put("key", b"data", 60)
         finally:
             client.delete("gateway:blobs:sizes")
-    assert not shared.refuses()
+    assert not shared.state.outage.is_down

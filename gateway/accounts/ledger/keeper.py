@@ -74,8 +74,8 @@ class Keeper:
         now = time.monotonic()
         if now - self._looked_after < _LOOKED_AFTER_EVERY:
             return
-        self._looked_after = now
         self._ledger.settle_dead()
+        self._looked_after = now  # only now: what failed is tried again at once
         if self._webhook_url is not None:
             self._tell_warnings(self._webhook_url)
         self._mistrust_clock(now)
