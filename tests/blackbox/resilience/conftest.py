@@ -23,7 +23,9 @@ from tests.upstream import Upstream, serve_upstream
 
 OTHER_KEY = "other-user-key-0123456789"
 WORKERS = 4
-PING_AFTER = 0.5
+PING_AFTER = 2.0
+"""More than backoff and a connection that is not accepted take: until then a status is real."""
+
 CONNECT_TIMEOUT = 0.4
 FIRST_BYTE_TIMEOUT = 10.0
 HASTY = 1.0
@@ -80,6 +82,7 @@ SORTS: dict[str, dict[str, Any]] = {
         ]
     },
     "impatient": {"targets": [{"target": "first", "first_byte_timeout": 0.7}, "second"]},
+    "pinging": {"targets": [{"target": "first", "first_byte_timeout": 2.5}, "second"]},
     "refused": {"targets": ["closed", "second"]},
     "unreachable": {"targets": ["hole", "second"]},
     "single": {"targets": [{"target": "first", "max_concurrency": 1}]},

@@ -265,7 +265,7 @@ def test_failure_costs_no_more_time_than_the_upstream_took_for_it(
 def test_pings_flow_while_targets_are_tried_and_the_answer_follows(
     gateway: Gateway, first: Upstream, second: Upstream, take: TakeRoute
 ) -> None:
-    route = take("impatient")
+    route = take("pinging")
     first.handler = be_silent
     second.handler = say("the second")
     got = gateway.chat(route.name, stream=True)
