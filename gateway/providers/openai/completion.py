@@ -5,6 +5,7 @@ Knows what an answer and its messages have to have. Must not know bytes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import UpstreamError
@@ -12,7 +13,7 @@ from gateway.providers.openai.envelope import COMPLETION, complete_envelope, rea
 from gateway.providers.openai.finish_reasons import read_finish_reason
 from gateway.providers.openai.logprobs import read_logprobs
 from gateway.providers.openai.reasoning import move_reasoning, split_think
-from gateway.providers.openai.tool_calls import complete_calls
+from gateway.providers.openai.tool_calls import complete_calls, write_arguments
 from gateway.providers.openai.usage import find_usage
 from gateway.serialization import dumps_ascii
 from gateway.types import ChatCompletion
@@ -46,6 +47,12 @@ def open_result(answer: dict[str, Any]) -> dict[str, Any]:
         return answer
     if "choices" in result or "response" not in result:
         return result
+    message = read_response(result)
+    return {"choices": [{"index": 0, "message": message}], "usage": result.get("usage")}
+
+
+def read_response(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the message, or delta, that Cloudflare's own ``response`` and ``tool_calls`` are."""
     said = result["response"]
     text = said if isinstance(said, str | None) else dumps_ascii(said).decode("ascii")
     calls = [
@@ -53,8 +60,7 @@ def open_result(answer: dict[str, Any]) -> dict[str, Any]:
         for call in result.get("tool_calls") or ()
         if isinstance(call, dict)
     ]
-    message = {"role": "assistant", "content": text, **({"tool_calls": calls} if calls else {})}
-    return {"choices": [{"index": 0, "message": message}], "usage": result.get("usage")}
+    return {"role": "assistant", "content": text, **({"tool_calls": calls} if calls else {})}
 
 
 def _complete_choice(choice: dict[str, Any], position: int) -> bool:
@@ -112,6 +118,11 @@ def _drop_empty(message: dict[str, Any]) -> bool:
     if audio is not None and not (isinstance(audio, dict) and audio.get("id")):
         names.append("audio")
     names += [name for name in ("refusal", "annotations") if message.get(name) == ""]
+    refusal = message.get("refusal")
+    if refusal is not None and not isinstance(refusal, str):
+        names.append("refusal")
     for name in names:
         del message[name]
+    if message.get("function_call"):
+        return write_arguments(message["function_call"]) or bool(names)
     return bool(names)

@@ -1,7 +1,8 @@
 """Tool calls in OpenAI's form: numbered as they come, each with an id of its own.
 
 Knows how upstreams depart from it: no ids or empty ones, one id or index for
-several calls, ``index: -1``, arguments as objects, a name told again and again.
+several calls, a new id with each piece of one, ``index: -1``, arguments as objects or
+none at all, a name told again and again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from gateway.errors import UpstreamError
 from gateway.serialization import dumps_ascii, loads_lenient
 
+_NO_ARGUMENTS = "{}"
 _WRONG = "The provider's answer has tool calls that are not objects."
 
 
@@ -24,8 +26,8 @@ def complete_calls(calls: Any) -> bool:
     for call in calls:
         is_changed |= _complete_call(call, ids)
         function = call.get("function")
-        if isinstance(function, dict) and "arguments" not in function:
-            function["arguments"] = "{}"
+        if isinstance(function, dict) and not function.get("arguments"):
+            function["arguments"] = _NO_ARGUMENTS
             is_changed = True
     return is_changed
 
@@ -52,6 +54,22 @@ class CallNumbering:
             is_changed |= self._take_piece(piece)
         return is_changed
 
+    def complete(self, delta: dict[str, Any]) -> bool:
+        """Give calls without arguments empty ones in their last delta, for clients parse them.
+
+        Tells whether there were any.
+        """
+        bare = [call for call in self._calls if call.lacks_arguments]
+        for call in bare:
+            call.arguments.append(_NO_ARGUMENTS)
+            pieces = [piece for piece in delta.get("tool_calls") or () if call.is_told_by(piece)]
+            if pieces:
+                pieces[-1]["function"]["arguments"] = _NO_ARGUMENTS
+                continue
+            piece = {"index": call.number, "function": {"arguments": _NO_ARGUMENTS}}
+            delta["tool_calls"] = [*(delta.get("tool_calls") or ()), piece]
+        return bool(bare)
+
     def _take_piece(self, piece: dict[str, Any]) -> bool:
         told = piece.get("index")
         if type(told) is not int or told < 0:
@@ -61,6 +79,7 @@ class CallNumbering:
             call = _Call(len(self._calls), piece.get("id"))
             self._calls.append(call)
             is_changed = _complete_call(piece, self._ids)
+            call.is_function = piece["type"] == "function"
             call.name = _function(piece).get("name", "")
         else:
             is_changed = call.continue_with(piece)
@@ -83,13 +102,23 @@ class _Call:
         self.number = number
         self.told_id = told_id
         self.name = ""
+        self.is_function = True
         self.arguments: list[str] = []
+
+    @property
+    def lacks_arguments(self) -> bool:
+        return self.is_function and not any(self.arguments)
+
+    def is_told_by(self, piece: dict[str, Any]) -> bool:
+        """Tell whether a completed piece is one of this call's."""
+        return piece["index"] == self.number and isinstance(piece.get("function"), dict)
 
     def is_followed_by(self, piece: dict[str, Any]) -> bool:
         """Tell whether a piece with this call's index begins another call."""
         told_id, name = piece.get("id"), _function(piece).get("name")
         if told_id and self.told_id:
-            return bool(told_id != self.told_id)
+            goes_on = not name and self.name and not self._is_complete()
+            return bool(told_id != self.told_id and not goes_on)
         return bool(name and self.name) and (name != self.name or self._is_complete())
 
     def continue_with(self, piece: dict[str, Any]) -> bool:
@@ -106,7 +135,7 @@ class _Call:
             elif "name" in function:
                 del function["name"]
                 is_changed = True
-            is_changed |= _write_arguments(function)
+            is_changed |= write_arguments(function)
         elif function is not None:
             del piece["function"]
             is_changed = True
@@ -141,10 +170,10 @@ def _complete_call(call: Any, ids: set[str]) -> bool:
     if not isinstance(function.get("name"), str):
         function["name"] = ""
         is_changed = True
-    return _write_arguments(function) or is_changed
+    return write_arguments(function) or is_changed
 
 
-def _write_arguments(function: dict[str, Any]) -> bool:
+def write_arguments(function: dict[str, Any]) -> bool:
     """Write arguments as text; tells whether they were not."""
     arguments = function.get("arguments")
     if isinstance(arguments, str) or "arguments" not in function:
