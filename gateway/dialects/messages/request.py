@@ -28,8 +28,17 @@ HEADERS = ("anthropic-version", "anthropic-beta")
 MOST_TOKENS = 2**31 - 1
 
 _RENAMED = {"stop_sequences": "stop", "temperature": "temperature", "top_p": "top_p"}
-_NATIVE_ONLY = ("mcp_servers", "container")
-_UNTRANSLATED = ("top_k", "context_management", "cache_control", "speed", "inference_geo")
+_NATIVE_ONLY = ("mcp_servers", "container", "thread")
+_UNTRANSLATED = (
+    "top_k",
+    "context_management",
+    "compaction",
+    "fallbacks",
+    "cache_control",
+    "speed",
+    "inference_geo",
+)
+_NOT_THINKING = ("disabled", "between_tools")  # the latter tells of progress, between tools
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _BUDGETS = ((2048, "low"), (8192, "medium"))
 """Tokens of thinking below which an effort is meant; more is ``high``."""
@@ -109,7 +118,7 @@ def _build_preferences(request: dict[str, Any]) -> dict[str, Any]:
             "output_config.effort", f"`output_config.effort` must be one of {', '.join(_EFFORTS)}."
         )
     kind = thinking.get("type")
-    if kind == "disabled":
+    if kind in _NOT_THINKING:
         return {"reasoning_effort": "none"}
     if kind == "enabled":
         check_integer(thinking, "budget_tokens", 0, MOST_TOKENS, "thinking.budget_tokens")
@@ -118,7 +127,8 @@ def _build_preferences(request: dict[str, Any]) -> dict[str, Any]:
         return {"reasoning_effort": effort or "high"}
     if kind is not None:
         raise wrong_value(
-            "thinking.type", "`thinking.type` must be 'enabled', 'adaptive' or 'disabled'."
+            "thinking.type",
+            "`thinking.type` must be 'enabled', 'adaptive', 'between_tools' or 'disabled'.",
         )
     return {}
 
