@@ -15,6 +15,26 @@ from typing import Any, NamedTuple
 from gateway.serialization import loads_lenient
 
 
+_MESSAGE_NAMES = (
+    "message",
+    "Message",
+    "error",
+    "errors",
+    "detail",
+    "msg",
+    "error_message",
+    "errorMessage",
+    "error_msg",
+    "fault",
+    "faultstring",
+    "reason",
+    "title",
+)
+"""Where servers put what they say (Apigee, AWS, DeepInfra, Hugging Face, RFC 9457)."""
+
+_MAX_LEVELS = 4
+
+
 class ErrorBody(NamedTuple):
     """An upstream's description of a failure. ``status`` is None where it names no HTTP status."""
 
@@ -50,7 +70,7 @@ def read_error(value: Any, causes: int = 2) -> ErrorBody | None:
     if isinstance(inner.get("error"), dict):
         inner = inner["error"]
     fields = {**value, **{name: given for name, given in inner.items() if given is not None}}
-    message = _read_message(fields, error)
+    message = _read_message(fields, error) or _find_text(value, _MAX_LEVELS)
     if not message:
         return None
     detail = fields.get("detail")
@@ -125,6 +145,18 @@ def _read_message(fields: Mapping[str, Any], error: Any) -> str:
         detail = "; ".join(text for text in found if isinstance(text, str))
     texts = (text for text in (message, error, detail, fields.get("msg")) if isinstance(text, str))
     return next((text.strip() for text in texts if text.strip()), "")
+
+
+def _find_text(value: Any, levels: int) -> str:
+    """Return the first text that is told under a name for messages, however deep; "" if none."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, list):
+        return next(filter(None, (_find_text(each, levels) for each in value[:1])), "")
+    if not isinstance(value, dict) or not levels:
+        return ""
+    inner = (_find_text(value.get(name), levels - 1) for name in _MESSAGE_NAMES)
+    return next(filter(None, inner), "")
 
 
 def _read_location(detail: Any) -> str | None:

@@ -29,6 +29,7 @@ logger = logging.getLogger("gateway.providers.openai")
 
 _DONE = b"[DONE]"
 _ERROR_FIELD = b"error:"
+_TELLS_ERROR = frozenset(("detail", "error", "errors", "message", "msg"))
 
 
 def iter_chunks(pieces: Iterator[bytes], model: str = "") -> Iterator[list[RawChunk]]:
@@ -137,7 +138,7 @@ def _parse_chunk(data: bytes, raw: bytes) -> RawChunk:
         raise build_stream_error(value)
     choices = value.get("choices")
     if choices is None:
-        if value.get("error") is not None or read_error(value) is not None:
+        if not _TELLS_ERROR.isdisjoint(value) and read_error(value) is not None:
             raise build_stream_error(value)
         value["choices"] = _read_response(value)
         raw = encode_event(dumps_ascii(value))
