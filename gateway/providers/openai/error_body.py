@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from gateway.serialization import loads_lenient
 
-
 _MESSAGE_NAMES = (
     "message",
     "Message",
