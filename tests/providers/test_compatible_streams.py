@@ -185,9 +185,12 @@ def test_a_new_id_with_each_piece_of_a_call_begins_no_other(name: dict[str, Any]
         {"function_call": {"name": "", "arguments": ""}},
         {"refusal": {}},
         {"refusal": False},
+        {"annotations": {"a": 1}},
+        {"annotations": ["a"]},
+        {"thinking_blocks": 7},
     ],
 )
-def test_a_refusal_or_call_that_is_none_is_left_out(empty: dict[str, Any]) -> None:
+def test_what_is_malformed_is_left_out(empty: dict[str, Any]) -> None:
     chunks = read([part({"content": "Hello", **empty}), STOP, DONE])
     assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": "Hello"}
     whole = {"choices": [{"message": {"content": "Hello", **empty}}]}

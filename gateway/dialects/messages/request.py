@@ -5,6 +5,7 @@ Knows the fields beside the messages themselves. Must not know content blocks.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ HEADERS = ("anthropic-version", "anthropic-beta")
 """The client's headers that are part of a request."""
 
 MOST_TOKENS = 2**31 - 1
+_LONGEST_USER = 64
 
 _RENAMED = {"stop_sequences": "stop", "temperature": "temperature", "top_p": "top_p"}
 _NATIVE_ONLY = ("mcp_servers", "container", "thread")
@@ -77,7 +79,7 @@ def build_request(request: dict[str, Any], headers: Mapping[str, str]) -> Native
     _add_output_format(canonical, request)
     user = _object(request, "metadata").get("user_id")
     if isinstance(user, str):
-        canonical["user"] = user
+        canonical["user"] = _shorten_user(user)
     tools, foreign_tools = build_tools(request)
     canonical |= tools
     return NativeRequest(
@@ -89,6 +91,13 @@ def build_request(request: dict[str, Any], headers: Mapping[str, str]) -> Native
         (*(name for name in _NATIVE_ONLY if request.get(name)), *foreign_tools),
         preferences=_build_preferences(request),
     )
+
+
+def _shorten_user(user: str) -> str:
+    """Return a user's id that OpenAI takes, the same for the same user; agents send longer ones."""
+    if len(user) <= _LONGEST_USER:
+        return user
+    return hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()
 
 
 def _add_output_format(canonical: dict[str, Any], request: dict[str, Any]) -> None:

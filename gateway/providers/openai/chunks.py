@@ -15,8 +15,9 @@ from gateway.providers.openai.envelope import CHUNK, SERVICE_TIERS, complete_env
 from gateway.providers.openai.errors import build_stream_error
 from gateway.providers.openai.finish_reasons import read_finish_reason
 from gateway.providers.openai.logprobs import read_logprobs
+from gateway.providers.openai.message_fields import drop_malformed
 from gateway.providers.openai.reasoning import ThinkSplitter, move_reasoning
-from gateway.providers.openai.tool_calls import CallNumbering, write_arguments
+from gateway.providers.openai.tool_calls import CallNumbering
 from gateway.providers.openai.usage import find_usage
 from gateway.serialization import dumps_ascii
 from gateway.sse import encode_event
@@ -216,7 +217,7 @@ class _Choice:
         if not isinstance(delta, dict):
             raise UpstreamError(_WRONG_CHOICES)
         choice["delta"] = delta
-        is_changed |= _drop_wrong(delta)
+        is_changed |= drop_malformed(delta)
         role = None if self._has_begun else "assistant"
         self._has_begun = True
         if delta.get("role") == role:
@@ -264,22 +265,6 @@ class _Choice:
             if more:
                 delta[name] = (delta.get(name) or "") + more
         return bool(text or thought)
-
-
-def _drop_wrong(delta: dict[str, Any]) -> bool:
-    """Take out a refusal or function call that is none; tells whether that changed anything."""
-    is_changed = False
-    refusal, call = delta.get("refusal"), delta.get("function_call")
-    if refusal is not None and not isinstance(refusal, str):
-        del delta["refusal"]
-        is_changed = True
-    if call is not None:
-        if isinstance(call, dict) and (call.get("name") or call.get("arguments")):
-            is_changed |= write_arguments(call)
-        else:
-            del delta["function_call"]
-            is_changed = True
-    return is_changed
 
 
 def _is_empty(choice: dict[str, Any]) -> bool:

@@ -12,8 +12,9 @@ from gateway.errors import UpstreamError
 from gateway.providers.openai.envelope import COMPLETION, complete_envelope, read_envelope
 from gateway.providers.openai.finish_reasons import read_finish_reason
 from gateway.providers.openai.logprobs import read_logprobs
+from gateway.providers.openai.message_fields import drop_malformed
 from gateway.providers.openai.reasoning import move_reasoning, split_think
-from gateway.providers.openai.tool_calls import complete_calls, write_arguments
+from gateway.providers.openai.tool_calls import complete_calls
 from gateway.providers.openai.usage import find_usage
 from gateway.serialization import dumps_ascii
 from gateway.types import ChatCompletion
@@ -117,12 +118,8 @@ def _drop_empty(message: dict[str, Any]) -> bool:
         names += [] if call is None else ["function_call"]
     if audio is not None and not (isinstance(audio, dict) and audio.get("id")):
         names.append("audio")
-    names += [name for name in ("refusal", "annotations") if message.get(name) == ""]
-    refusal = message.get("refusal")
-    if refusal is not None and not isinstance(refusal, str):
+    if message.get("refusal") == "":
         names.append("refusal")
     for name in names:
         del message[name]
-    if message.get("function_call"):
-        return write_arguments(message["function_call"]) or bool(names)
-    return bool(names)
+    return drop_malformed(message) or bool(names)

@@ -231,3 +231,12 @@ def test_what_goes_on_with_a_kept_conversation_is_for_anthropic_alone() -> None:
     request = parse(thread={"id": "x"}, fallbacks=[{"model": "y"}], compaction={"type": "auto"})
     assert request.native_only == ("thread",)
     assert request.untranslated == ("compaction", "fallbacks")
+
+
+def test_a_users_long_id_is_one_that_openai_takes_and_stays_whole_for_anthropic() -> None:
+    long = f"user_{'a' * 64}_account__session_{'b' * 36}"
+    first, second = (parse(metadata={"user_id": long}) for _ in range(2))
+    assert first["user"] == second["user"]
+    assert len(first["user"]) == 64
+    assert parse(metadata={"user_id": long + "c"})["user"] != first["user"]
+    assert first.native["metadata"] == {"user_id": long}
