@@ -51,6 +51,9 @@ def build_messages(messages: list[Message]) -> tuple[list[Block], list[Message]]
             raise older_form(f"{param}.role")
     if not built:
         raise wrong_value("messages", "`messages` must hold a message besides system messages.")
+    last = built[-1]["content"][-1]
+    if built[-1]["role"] == "assistant" and "text" in last:  # Claude takes no white space there
+        built[-1]["content"][-1] = {"text": last["text"].rstrip()}
     return system, built
 
 

@@ -173,7 +173,7 @@ def _read_location(detail: Any) -> str | None:
 
 
 def _read_status(fields: Mapping[str, Any]) -> int | None:
-    for name in ("status_code", "code", "status"):
+    for name in ("status_code", "http_status_code", "statusCode", "code", "status"):
         given = _as_text(fields.get(name))
         if given is not None and len(given) == 3 and given.isascii() and given.isdigit():
             return int(given)

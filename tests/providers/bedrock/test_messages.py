@@ -212,3 +212,9 @@ def test_a_conversation_that_the_assistant_begins_has_something_before_it() -> N
     messages = [{"role": "assistant", "content": "Hello."}, {"role": "user", "content": "hi"}]
     built = sent(messages=messages)["messages"]
     assert [message["role"] for message in built] == ["user", "assistant", "user"]
+
+
+def test_a_begun_answer_does_not_end_with_white_space() -> None:
+    begun = {"role": "assistant", "content": "Hello \n"}
+    built = sent(messages=[{"role": "user", "content": "hi"}, begun])["messages"]
+    assert built[-1]["content"] == [{"text": "Hello"}]

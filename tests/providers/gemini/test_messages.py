@@ -372,3 +372,9 @@ def test_images_of_an_earlier_answer_go_back_signed() -> None:
     }
     call = ask(messages=[HI, {**answer, "content": "a", "images": [linked, 7]}, HI])
     assert call.dropped_params == ("messages.images",)
+
+
+def test_the_common_name_of_jpeg_is_the_proper_one() -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:image/jpg;base64,/9j/4AAQ"}}
+    (content,) = sent_contents({"role": "user", "content": [part]})
+    assert content["parts"] == [{"inlineData": {"mimeType": "image/jpeg", "data": "/9j/4AAQ"}}]
