@@ -122,4 +122,9 @@ def _drop_empty(message: dict[str, Any]) -> bool:
         names.append("refusal")
     for name in names:
         del message[name]
-    return drop_malformed(message) or bool(names)
+    is_changed = drop_malformed(message) or bool(names)
+    call = message.get("function_call")
+    if call is not None and not call.get("arguments"):
+        call["arguments"] = "{}"
+        return True
+    return is_changed
