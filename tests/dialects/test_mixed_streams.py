@@ -116,19 +116,19 @@ def told_by_ollama(stream: list[Any]) -> Said:
 
 
 @given(mixed_streams())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_anthropics_events_say_all_that_was_said(stream: list[Any]) -> None:
     assert told_by_messages(stream) == expected(stream)
 
 
 @given(mixed_streams())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_events_of_a_response_say_all_that_was_said(stream: list[Any]) -> None:
     assert told_by_responses(stream) == expected(stream)
 
 
 @given(mixed_streams())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_ollamas_lines_say_all_that_was_said(stream: list[Any]) -> None:
     assert told_by_ollama(stream) == expected(stream)
 

@@ -36,7 +36,7 @@ def is_readable(batches: Iterator[Any]) -> bool:
 
 
 @given(st.lists(CHUNK, max_size=6))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_no_odd_stream_breaks_a_client(values: list[Any]) -> None:
     events = b"".join(b"data: " + json.dumps(value).encode() + b"\n\n" for value in values)
 
@@ -57,7 +57,7 @@ def test_no_odd_stream_breaks_a_client(values: list[Any]) -> None:
 
 
 @given(CHUNK)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_no_odd_answer_breaks_a_client(value: Any) -> None:
     try:
         completion = parse_completion(json.dumps(value).encode(), "m")

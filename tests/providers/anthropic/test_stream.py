@@ -256,3 +256,11 @@ def test_what_was_compacted_goes_back_whole() -> None:
     chunks = read(start(), begun, text_block(1, "a"), end())
     (compacted, _) = deltas(chunks)[-1]["content_blocks"]
     assert compacted == {"type": "compaction", "content": "In short.", "encrypted_content": "x"}
+
+
+def test_an_error_without_a_type_is_one() -> None:
+    error = {"type": "overloaded_error", "message": "Overloaded."}
+    body = start() + text_block(0, "a") + b"data: " + orjson.dumps({"error": error}) + b"\n\n"
+    chunks, told = read_until_error(body)
+    assert text(chunks) == "a"
+    assert isinstance(told, ServiceUnavailableError)
