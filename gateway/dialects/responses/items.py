@@ -96,9 +96,7 @@ class ItemReader:
             "id": require_name(item, "call_id", f"{path}.call_id"),
             "type": own_kind,
             own_kind: {
-                "name": join_name(
-                    item.get("namespace"), require_name(item, "name", f"{path}.name")
-                ),
+                "name": join_name(item.get("namespace"), name),
                 argument: require_string(item, argument, f"{path}.{argument}"),
             },
         }
