@@ -177,6 +177,53 @@ def test_a_new_id_with_each_piece_of_a_call_begins_no_other(name: dict[str, Any]
     assert told["calls"] == [("f", '{"a":1}'), ("f", "{}")]
 
 
+@pytest.mark.parametrize("nameless", [{}, {"name": None}, {"name": ""}])
+def test_a_call_waits_for_its_name(nameless: dict[str, Any]) -> None:
+    told = read_cut(
+        call(id="a", type="function", function={**nameless, "arguments": '{"a"'}),
+        part({"content": "Hello"}),
+        call(function={"arguments": ":1"}),
+        call(function={"name": "f", "arguments": "}"}),
+        part({"tool_calls": [{"index": 1, "id": "b", "function": {"name": "g"}}]}),
+        part({}, "tool_calls"),
+        DONE,
+    )
+    assert told["calls"] == [("f", '{"a":1}'), ("g", "{}")]
+    assert told["content"] == "Hello"
+
+
+def test_what_a_call_says_before_its_name_is_not_lost() -> None:
+    extra = {"google": {"thought_signature": "x"}}
+    begin = call(id="a", type="function", extra_content=extra, function={"arguments": ""})
+    chunks = read([begin, call(function={"name": "f", "arguments": "{}"}), part({}, "stop"), DONE])
+    (told,) = [
+        made for each in chunks for made in each["choices"][0]["delta"].get("tool_calls", ())
+    ]
+    assert told == {
+        "index": 0,
+        "id": "a",
+        "type": "function",
+        "extra_content": extra,
+        "function": {"name": "f", "arguments": "{}"},
+    }
+
+
+def test_a_call_that_never_has_a_name_is_told_at_the_end() -> None:
+    for end in (part({}, "length"), part({}, "tool_calls"), b""):
+        told = read_cut(call(id="a", type="function", function={"arguments": "{}"}), end, DONE)
+        assert told["calls"] == [("", "{}")]
+
+
+def test_calls_are_numbered_as_they_are_told() -> None:
+    late = call(id="a", function={"arguments": ""})
+    early = part({"tool_calls": [{"index": 1, "id": "b", "function": {"name": "g"}}]})
+    named = call(function={"name": "f", "arguments": "{}"})
+    assert read_cut(late, early, named, part({}, "stop"), DONE)["calls"] == [
+        ("g", "{}"),
+        ("f", "{}"),
+    ]
+
+
 @pytest.mark.parametrize(
     "empty",
     [
@@ -227,3 +274,9 @@ def test_an_error_in_a_stream_is_told_however_it_is_framed(event_bytes: bytes) -
 
 def test_a_control_character_inside_a_text_does_not_lose_the_answer() -> None:
     assert read_cut(HELLO.replace(b"Hello", b"Hel\tlo"), STOP, DONE)["content"] == "Hel\tlo"
+
+
+def test_an_error_that_groq_tells_beside_a_chunk_is_one() -> None:
+    stopped = event({"index": 0, "delta": {}, "finish_reason": "stop"}, x_groq={"error": "over"})
+    chunks, error = read_until_error([HELLO + stopped + DONE])
+    assert (error.status, len(chunks)) == (502, 1)

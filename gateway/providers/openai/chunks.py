@@ -100,6 +100,8 @@ class ChunkNormaliser:
         ):
             is_changed = complete_envelope(chunk, envelope)
         tells_usage = chunk.get("usage") is not None or "x_groq" in chunk
+        if "x_groq" in chunk:
+            _check_groq(chunk["x_groq"])
         for choice in choices:
             is_changed = self._take_choice(choice) or is_changed
             tells_usage = tells_usage or "usage" in choice
@@ -186,6 +188,8 @@ class _Choice:
         delta = choice["delta"]
         if delta.get("tool_calls") is not None:
             is_changed |= self._calls.take(delta["tool_calls"])
+            if is_changed and not delta["tool_calls"]:
+                del delta["tool_calls"]
         is_changed |= move_reasoning(delta)
         is_changed |= self._split_content(delta)
         if choice.get("logprobs") is not None:
@@ -201,7 +205,7 @@ class _Choice:
         self.reason = "tool_calls" if self._calls else "stop"
         delta: dict[str, Any] = {}
         self._flush(delta)
-        self._calls.complete(delta)
+        self._calls.finish(delta, is_whole=True)
         return {"index": index, "delta": delta, "finish_reason": self.reason}
 
     def _take_delta(self, choice: dict[str, Any]) -> bool:
@@ -255,8 +259,8 @@ class _Choice:
         if reason is not None:
             self.reason = reason
             is_changed |= self._flush(choice["delta"])
-            if reason in _WITH_WHOLE_CALLS:
-                is_changed |= self._calls.complete(choice["delta"])
+            is_whole = reason in _WITH_WHOLE_CALLS
+            is_changed |= self._calls.finish(choice["delta"], is_whole=is_whole)
         return is_changed
 
     def _flush(self, delta: dict[str, Any]) -> bool:
@@ -265,6 +269,12 @@ class _Choice:
             if more:
                 delta[name] = (delta.get(name) or "") + more
         return bool(text or thought)
+
+
+def _check_groq(told: Any) -> None:
+    """Raise the error that Groq tells beside a chunk when it stops early (groq-python's types)."""
+    if isinstance(told, dict) and told.get("error"):
+        raise build_stream_error(told)
 
 
 def _is_empty(choice: dict[str, Any]) -> bool:

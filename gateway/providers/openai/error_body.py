@@ -183,4 +183,5 @@ def _read_status(fields: Mapping[str, Any]) -> int | None:
 def _as_text(value: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return value if isinstance(value, str) and value else None
+    # LiteLLM writes what it doesn't know as Python does.
+    return value if isinstance(value, str) and value not in ("", "None") else None

@@ -2,7 +2,7 @@
 
 Knows how upstreams depart from it: no ids or empty ones, one id or index for
 several calls, a new id with each piece of one, ``index: -1``, arguments as objects or
-none at all, a name told again and again.
+none at all, a name told again and again, or after the arguments have begun.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class CallNumbering:
 
     def __init__(self) -> None:
         self._calls: list[_Call] = []
+        self._told = 0
         self._latest: dict[Any, _Call] = {}  # by the upstream's index
         self._ids: set[str] = set()
 
@@ -44,21 +45,37 @@ class CallNumbering:
         return bool(self._calls)
 
     def take(self, pieces: Any) -> bool:
-        """Complete the pieces of one delta in place; tells whether that changed them."""
-        if not isinstance(pieces, list):
+        """Complete the pieces of one delta in place; tells whether that changed them.
+
+        Pieces of a call without a name are kept until it has one: many clients read it in
+        the first piece only.
+        """
+        if not (isinstance(pieces, list) and all(isinstance(piece, dict) for piece in pieces)):
             raise UpstreamError(_WRONG)
         is_changed = False
+        told = []
         for piece in pieces:
-            if not isinstance(piece, dict):
-                raise UpstreamError(_WRONG)
             is_changed |= self._take_piece(piece)
+            if "index" in piece:
+                told.append(piece)
+        if len(told) != len(pieces):
+            pieces[:] = told
         return is_changed
 
-    def complete(self, delta: dict[str, Any]) -> bool:
-        """Give calls without arguments empty ones in their last delta, for clients parse them.
+    def finish(self, delta: dict[str, Any], *, is_whole: bool) -> bool:
+        """Tell in a choice's last delta what was kept; tells whether that changed it.
 
-        Tells whether there were any.
+        ``is_whole``: it was not cut. Calls without arguments get empty ones then, for clients
+        parse them.
         """
+        kept = [call for call in self._calls if call.number is None]
+        for call in kept:
+            call.number = self._told
+            self._told += 1
+            delta["tool_calls"] = [*(delta.get("tool_calls") or ()), call.build()]
+        return (is_whole and self._complete(delta)) or bool(kept)
+
+    def _complete(self, delta: dict[str, Any]) -> bool:
         bare = [call for call in self._calls if call.lacks_arguments]
         for call in bare:
             call.arguments.append(_NO_ARGUMENTS)
@@ -71,20 +88,29 @@ class CallNumbering:
         return bool(bare)
 
     def _take_piece(self, piece: dict[str, Any]) -> bool:
+        """Complete a piece; one without an ``index`` then is not to be told yet."""
         told = piece.get("index")
         if type(told) is not int or told < 0:
             told = None
         call = self._latest.get(told) if told is not None else self._find_unnumbered(piece)
         if call is None or call.is_followed_by(piece):
-            call = _Call(len(self._calls), piece.get("id"))
-            self._calls.append(call)
+            told_id = piece.get("id")
             is_changed = _complete_call(piece, self._ids)
-            call.is_function = piece["type"] == "function"
-            call.name = _function(piece).get("name", "")
+            call = _Call(told_id, piece)
+            self._calls.append(call)
         else:
             is_changed = call.continue_with(piece)
         self._latest[told] = self._latest[None] = call
         call.arguments.append(_function(piece).get("arguments") or "")
+        if call.number is None:
+            if not call.has_name:
+                piece.pop("index", None)
+                return True
+            call.number = self._told
+            self._told += 1
+            if len(call.arguments) > 1:  # its name comes late
+                piece |= call.build()
+                is_changed = True
         if told != call.number:
             piece["index"] = call.number
             is_changed = True
@@ -96,14 +122,27 @@ class CallNumbering:
 
 
 class _Call:
-    """One call: its number, and what has been told of it. ``told_id`` is the upstream's."""
+    """One call: its number once it was told, and what is known of it.
 
-    def __init__(self, number: int, told_id: Any) -> None:
-        self.number = number
+    ``told_id`` is the upstream's.
+    """
+
+    def __init__(self, told_id: Any, begin: dict[str, Any]) -> None:
+        self.number: int | None = None
         self.told_id = told_id
-        self.name = ""
-        self.is_function = True
+        self._more = {each: begin[each] for each in begin if each not in ("index", "function")}
+        self.is_function = begin["type"] == "function"
+        self.name = _function(begin).get("name", "")
         self.arguments: list[str] = []
+
+    @property
+    def has_name(self) -> bool:
+        return bool(self.name) or not self.is_function
+
+    def build(self) -> dict[str, Any]:
+        """Return all that is known of a function's call, as one piece."""
+        function = {"name": self.name, "arguments": "".join(self.arguments)}
+        return {"index": self.number, **self._more, "function": function}
 
     @property
     def lacks_arguments(self) -> bool:

@@ -383,3 +383,8 @@ def test_an_event_without_choices_is_an_error_only_where_it_tells_one() -> None:
     end = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
     chunks = [chunk for batch in iter_chunks(iter([events + end]), "m") for chunk in batch]
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+
+
+def test_nothing_that_litellm_writes_as_python_is_none() -> None:
+    error = parse(429, {"error": {"message": "m", "type": "None", "param": "None", "code": "429"}})
+    assert (error.type, error.param) == ("requests", None)
