@@ -17,7 +17,7 @@ from gateway.providers.openai.whole import parse_completion
 from tests.dialects.messages.test_answers import put_together
 from tests.dialects.messages.test_answers import read_events as read_messages
 from tests.dialects.responses.test_events import read_events as read_responses
-from tests.providers.test_compatible_deviations import CHUNK, DONE
+from tests.providers.openai.test_compatible_deviations import CHUNK, DONE
 
 REQUESTS: Any = {
     messages: {"model": "m"},
