@@ -34,6 +34,8 @@ def loads_strict(data: bytes) -> Any:
 def loads_lenient(data: bytes | str) -> Any:
     """Parse an upstream's JSON, forgiving invalid UTF-8, lone surrogates and a byte order mark.
 
+    Control characters inside a string are forgiven as well.
+
     Raises ``ValueError`` for what is not JSON, or nested too deeply to read.
     """
     try:
@@ -41,7 +43,7 @@ def loads_lenient(data: bytes | str) -> Any:
     except JSONDecodeError:
         text = data if isinstance(data, str) else data.decode("utf-8-sig", "replace")
         try:
-            return json.loads(text, parse_constant=_without_constant)
+            return json.loads(text, parse_constant=_without_constant, strict=False)
         except RecursionError as error:
             raise ValueError("JSON nested too deeply") from error
 

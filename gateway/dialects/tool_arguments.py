@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import UpstreamError
-from gateway.serialization import JSONDecodeError, dumps, loads_strict
+from gateway.serialization import dumps, loads_lenient
 from gateway.validation.fields import wrong_type, wrong_value
 
 
 def read_arguments(name: str, arguments: str) -> dict[str, Any]:
     """Return the arguments of a call of ``name``; raises ``UpstreamError`` where they are none."""
     try:
-        parsed = loads_strict(arguments.encode("utf-8", "replace")) if arguments.strip() else {}
-    except JSONDecodeError:
+        parsed = loads_lenient(arguments) if arguments.strip() else {}
+    except ValueError:
         parsed = None
     if not isinstance(parsed, dict):
         raise UpstreamError(f"The model called {name!r} with arguments that are no JSON object.")
@@ -31,3 +31,11 @@ def write_arguments(arguments: Any, param: str) -> str:
         return dumps(arguments).decode()
     except TypeError:
         raise wrong_value(param, f"`{param}` is nested too deeply.") from None
+
+
+def is_whole(arguments: str) -> bool:
+    """Tell whether arguments that come in pieces are a whole object by now."""
+    try:
+        return isinstance(loads_lenient(arguments), dict)
+    except ValueError:
+        return False

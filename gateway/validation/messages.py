@@ -39,6 +39,10 @@ _IN_PLACE_OF_CONTENT = (
     "reasoning_content",
     "reasoning",
     "audio",
+    "content_blocks",
+    "images",
+    "reasoning_details",
+    "thinking_blocks",
 )
 
 

@@ -211,3 +211,9 @@ FIELDS = [
 def test_no_request_crashes_the_checks(fields: dict[str, Any]) -> None:
     with contextlib.suppress(InvalidRequestError):
         check_chat_request({**RIGHT, **fields})
+
+
+@pytest.mark.parametrize("name", ["images", "thinking_blocks", "content_blocks"])
+def test_an_earlier_answer_may_say_something_else_than_text(name: str) -> None:
+    answer = {"role": "assistant", "content": None, name: [{"type": "anything"}]}
+    check_chat_request({"model": "m", "messages": [{"role": "user", "content": "hi"}, answer]})

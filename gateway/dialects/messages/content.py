@@ -124,6 +124,8 @@ def _build_parts(block: Block, where: str, lost: list[str]) -> list[Part]:
         if not isinstance(block.get("text"), str):
             raise wrong_type(f"{where}.text", "a string", block.get("text"))
         return [{"type": "text", "text": block["text"]}] if block["text"] else []
+    if kind == "document" and _source_kind(block) == "content":
+        return _build_parts_of_all(block["source"].get("content"), f"{where}.source", lost)
     if kind in ("image", "document"):
         part = _build_media(block, where)
         if part is not None:
@@ -142,6 +144,11 @@ def _build_parts_of_all(blocks: Any, where: str, lost: list[str]) -> list[Part]:
     ]
 
 
+def _source_kind(block: Block) -> Any:
+    source = block.get("source")
+    return source.get("type") if isinstance(source, dict) else None
+
+
 def _build_media(block: Block, where: str) -> Part | None:
     """Return an image or document as a part; None for one that Anthropic keeps."""
     source = block.get("source")
@@ -154,7 +161,7 @@ def _build_media(block: Block, where: str) -> Part | None:
         url = f"data:{source.get('media_type')};base64,{source['data']}"
     elif kind == "url" and isinstance(source.get("url"), str):
         url = source["url"]
-    elif kind in ("file", "content"):
+    elif kind == "file":
         return None
     else:
         raise wrong_value(

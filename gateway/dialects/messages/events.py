@@ -13,11 +13,13 @@ from typing import Any
 
 from gateway.dialects.messages.answer import STOP_REASONS, begin_message, build_usage
 from gateway.dialects.messages.request import DIALECT
-from gateway.serialization import JSONDecodeError, dumps_ascii, loads_strict
+from gateway.dialects.tool_arguments import is_whole
+from gateway.serialization import dumps_ascii
 from gateway.sse import encode_comment
 from gateway.types import Chunk, NativeChunk
 
 _PING = b'event: ping\ndata: {"type":"ping"}\n\n'
+_SAID = ("reasoning_content", "reasoning", "thinking_blocks", "content", "refusal")
 
 
 def encode_note(note: str, has_begun: bool) -> bytes:
@@ -41,7 +43,9 @@ class EventWriter:
         self._open = ""
         self._call: int | None = None
         self._arguments = ""
+        self._told: set[int] = set()
         self._waiting: dict[int, list[Mapping[str, Any]]] = {}
+        self._held: list[Mapping[str, Any]] = []
         self._stop_reason = "end_turn"
         self._usage: Mapping[str, Any] = {}
 
@@ -58,6 +62,7 @@ class EventWriter:
         return b"".join(
             [
                 *self._iter_begin(),
+                *self._iter_waiting(is_end=True),
                 *self._iter_close(),
                 _event("message_delta", {"delta": delta, "usage": usage}),
                 _event("message_stop", {}),
@@ -85,6 +90,16 @@ class EventWriter:
             yield _event("message_start", {"message": begin_message(self._model)})
 
     def _iter_delta(self, delta: Mapping[str, Any]) -> Iterator[bytes]:
+        if self._call is None:
+            yield from self._iter_said(delta)
+        elif any(delta.get(name) for name in _SAID):
+            self._held.append(delta)
+            yield from self._iter_waiting()
+        for call in delta.get("tool_calls") or ():
+            yield from self._iter_call(call)
+
+    def _iter_said(self, delta: Mapping[str, Any]) -> Iterator[bytes]:
+        """Tell thoughts and text, while no call is open."""
         thinking = delta.get("reasoning_content") or delta.get("reasoning")
         if thinking:
             yield from self._iter_open("thinking", {"thinking": "", "signature": ""})
@@ -93,11 +108,8 @@ class EventWriter:
             yield from self._iter_thinking_block(block)
         text = delta.get("content") or delta.get("refusal")
         if text:
-            yield from self._iter_waiting(is_end=True)
             yield from self._iter_open("text", {"text": "", "citations": None})
             yield self._delta({"type": "text_delta", "text": text})
-        for call in delta.get("tool_calls") or ():
-            yield from self._iter_call(call)
 
     def _iter_thinking_block(self, block: Mapping[str, Any]) -> Iterator[bytes]:
         """Tell a block's signature, or a whole block that is hidden from the client."""
@@ -113,6 +125,8 @@ class EventWriter:
     def _iter_call(self, call: Mapping[str, Any]) -> Iterator[bytes]:
         """Tell a piece of a call now, or once the call before it is complete."""
         index = call.get("index", 0)
+        if index in self._told:
+            return  # after a whole object there is only white space
         if self._call is not None and index != self._call:
             self._waiting.setdefault(index, []).append(call)
             yield from self._iter_waiting()
@@ -133,15 +147,23 @@ class EventWriter:
             yield self._delta({"type": "input_json_delta", "partial_json": arguments})
 
     def _iter_waiting(self, *, is_end: bool = False) -> Iterator[bytes]:
-        """Go on to calls that wait, if the one before is complete or nothing more comes."""
-        while self._call is not None and (is_end or _is_complete(self._arguments)):
-            if not self._waiting and not is_end:
+        """Go on to what waits, if the call before it is complete or nothing more comes.
+
+        That is the next call, or what was said beside the calls.
+        """
+        while self._call is not None and (is_end or self._waiting or self._held):
+            if not is_end and not is_whole(self._arguments):
                 return
             yield from self._iter_close()
+            self._told.add(self._call)
             self._call = None
             if self._waiting:
                 for piece in self._waiting.pop(min(self._waiting)):
                     yield from self._iter_call(piece)
+        if self._call is None:
+            held, self._held = self._held, []
+            for delta in held:
+                yield from self._iter_said(delta)
 
     def _iter_open(self, kind: str, block: dict[str, Any]) -> Iterator[bytes]:
         if self._open == kind:
@@ -164,11 +186,3 @@ class EventWriter:
 def _event(name: str, fields: dict[str, Any]) -> bytes:
     data = dumps_ascii({"type": name, **fields})
     return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
-
-
-def _is_complete(arguments: str) -> bool:
-    """Tell whether a call's arguments are a whole object."""
-    try:
-        return isinstance(loads_strict(arguments.encode()), dict)
-    except (JSONDecodeError, UnicodeEncodeError):
-        return False

@@ -5,6 +5,7 @@ Knows the fields beside the messages themselves. Must not know content blocks.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,10 +27,20 @@ HEADERS = ("anthropic-version", "anthropic-beta")
 """The client's headers that are part of a request."""
 
 MOST_TOKENS = 2**31 - 1
+_LONGEST_USER = 64
 
 _RENAMED = {"stop_sequences": "stop", "temperature": "temperature", "top_p": "top_p"}
-_NATIVE_ONLY = ("mcp_servers", "container")
-_UNTRANSLATED = ("top_k", "context_management", "cache_control", "speed", "inference_geo")
+_NATIVE_ONLY = ("mcp_servers", "container", "thread")
+_UNTRANSLATED = (
+    "top_k",
+    "context_management",
+    "compaction",
+    "fallbacks",
+    "cache_control",
+    "speed",
+    "inference_geo",
+)
+_NOT_THINKING = ("disabled", "between_tools")  # the latter tells of progress, between tools
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _BUDGETS = ((2048, "low"), (8192, "medium"))
 """Tokens of thinking below which an effort is meant; more is ``high``."""
@@ -68,7 +79,7 @@ def build_request(request: dict[str, Any], headers: Mapping[str, str]) -> Native
     _add_output_format(canonical, request)
     user = _object(request, "metadata").get("user_id")
     if isinstance(user, str):
-        canonical["user"] = user
+        canonical["user"] = _shorten_user(user)
     tools, foreign_tools = build_tools(request)
     canonical |= tools
     return NativeRequest(
@@ -80,6 +91,13 @@ def build_request(request: dict[str, Any], headers: Mapping[str, str]) -> Native
         (*(name for name in _NATIVE_ONLY if request.get(name)), *foreign_tools),
         preferences=_build_preferences(request),
     )
+
+
+def _shorten_user(user: str) -> str:
+    """Return a user's id that OpenAI takes, the same for the same user; agents send longer ones."""
+    if len(user) <= _LONGEST_USER:
+        return user
+    return hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()
 
 
 def _add_output_format(canonical: dict[str, Any], request: dict[str, Any]) -> None:
@@ -109,7 +127,7 @@ def _build_preferences(request: dict[str, Any]) -> dict[str, Any]:
             "output_config.effort", f"`output_config.effort` must be one of {', '.join(_EFFORTS)}."
         )
     kind = thinking.get("type")
-    if kind == "disabled":
+    if kind in _NOT_THINKING:
         return {"reasoning_effort": "none"}
     if kind == "enabled":
         check_integer(thinking, "budget_tokens", 0, MOST_TOKENS, "thinking.budget_tokens")
@@ -118,7 +136,8 @@ def _build_preferences(request: dict[str, Any]) -> dict[str, Any]:
         return {"reasoning_effort": effort or "high"}
     if kind is not None:
         raise wrong_value(
-            "thinking.type", "`thinking.type` must be 'enabled', 'adaptive' or 'disabled'."
+            "thinking.type",
+            "`thinking.type` must be 'enabled', 'adaptive', 'between_tools' or 'disabled'.",
         )
     return {}
 

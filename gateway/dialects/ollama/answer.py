@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.dialects.ollama.request import started_at
 from gateway.dialects.streaming import iter_encoded
-from gateway.dialects.tool_arguments import read_arguments
+from gateway.dialects.tool_arguments import is_whole, read_arguments
 from gateway.errors import GatewayError
 from gateway.serialization import dumps_ascii
 from gateway.types import ChatCompletion, ChatRequest, Chunk, NativeChunk, NativeCompletion
@@ -86,6 +86,7 @@ class AnswerWriter:
         self._started = started
         self._is_native = False
         self._calls: dict[int, dict[str, Any]] = {}
+        self._told: set[int] = set()
         self._reason = "stop"
         self._usage: Mapping[str, Any] = {}
 
@@ -116,8 +117,6 @@ class AnswerWriter:
         delta = choice.get("delta") or {}
         self._reason = choice.get("finish_reason") or self._reason
         for call in delta.get("tool_calls") or ():
-            if call.get("index", 0) not in self._calls and self._calls:
-                yield encode_line(self._line({"content": "", "tool_calls": self._take_calls()}))
             self._add_call(call)
         saying: Saying = {"content": delta.get("content") or delta.get("refusal") or ""}
         thinking = delta.get("reasoning_content") or delta.get("reasoning")
@@ -129,14 +128,17 @@ class AnswerWriter:
             if logprobs:
                 line["logprobs"] = logprobs
             yield encode_line(line)
-        if choice.get("finish_reason") and self._calls:
-            yield encode_line(self._line({"content": "", "tool_calls": self._take_calls()}))
+        calls = self._take_calls(is_end=bool(choice.get("finish_reason")))
+        if calls:
+            yield encode_line(self._line({"content": "", "tool_calls": calls}))
 
     def _line(self, saying: Saying) -> dict[str, Any]:
         line = {"model": self._model, "created_at": format_now(), **self._part_of(saying)}
         return line | {"done": False}
 
     def _add_call(self, call: Mapping[str, Any]) -> None:
+        if call.get("index", 0) in self._told:
+            return  # after a whole object there is only white space
         nothing = {"id": "", "name": "", "arguments": ""}
         known = self._calls.setdefault(call.get("index", 0), nothing)
         function = call.get("function") or {}
@@ -144,13 +146,16 @@ class AnswerWriter:
         known["name"] = known["name"] or function.get("name") or ""
         known["arguments"] += function.get("arguments") or ""
 
-    def _take_calls(self) -> list[dict[str, Any]]:
-        """Return the calls that are complete, and forget them."""
-        calls = [
-            _build_call(call["id"], call["name"], call["arguments"], index)
-            for index, call in self._calls.items()
-        ]
-        self._calls.clear()
+    def _take_calls(self, *, is_end: bool) -> list[dict[str, Any]]:
+        """Return the calls that are complete, for another has begun or nothing more comes."""
+        calls = []
+        for index in sorted(self._calls):
+            call = self._calls[index]
+            if not is_end and (len(self._calls) == 1 or not is_whole(call["arguments"])):
+                break
+            calls.append(_build_call(call["id"], call["name"], call["arguments"], index))
+            self._told.add(index)
+            del self._calls[index]
         return calls
 
 

@@ -48,8 +48,9 @@ def parse_request(body: bytes, headers: Mapping[str, str]) -> OllamaRequest:
         "messages": build_messages(read_list(request, "messages")),
         **parameters,
     }
-    if request.get("tools") is not None:
-        canonical["tools"] = list(map(_with_type, read_list(request, "tools")))
+    tools = list(map(_with_type, read_list(request, "tools")))
+    if tools:  # Ollama's own client sends an empty list where there are none
+        canonical["tools"] = tools
         check_tools(canonical)
     return OllamaRequest(canonical, DIALECT, request, untranslated)
 

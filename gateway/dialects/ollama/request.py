@@ -25,8 +25,18 @@ class OllamaRequest(NativeRequest):
         untranslated: tuple[str, ...],
         native_only: tuple[str, ...] = (),
     ) -> None:
+        wanted = {**canonical}
+        preferences = {}
+        if wanted.get("reasoning_effort") == "none":
+            # Not to think is taken by every model of Ollama's, by others only if they can.
+            preferences["reasoning_effort"] = wanted.pop("reasoning_effort")
         super().__init__(
-            canonical, dialect, native, untranslated=untranslated, native_only=native_only
+            wanted,
+            dialect,
+            native,
+            untranslated=untranslated,
+            native_only=native_only,
+            preferences=preferences,
         )
         self.started = time.monotonic_ns()
 

@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from gateway.dialects.responses.answer import Present, ResponseBuilder, as_it_is, new_id
+from gateway.dialects.responses.namespaces import read_names
 from gateway.dialects.responses.output import CallItem, Event, MessageItem, ReasoningItem
 from gateway.dialects.responses.reasoning import Extras
 from gateway.dialects.responses.request import DIALECT
@@ -50,6 +51,7 @@ class EventWriter:
         self.response: dict[str, Any] = {}
         self._present = present
         self._builder = ResponseBuilder(request)
+        self._names = read_names(request.get("tools"))
         self._sequence_number = 0
         self._has_begun = False
         self._is_native = False
@@ -181,11 +183,14 @@ class EventWriter:
         item = self._calls.get(index)
         if item is None:
             yield from self._close_open("completed")
+            flat = told.get("name") or ""
+            namespace, name = self._names.get(flat, (None, flat))
             item = self._calls[index] = CallItem(
                 len(self._items),
                 self._call_ids[index],
-                told.get("name") or "",
+                name,
                 is_custom=kind == "custom",
+                namespace=namespace,
             )
             self._items.append(item)
             yield from item.open()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.dialects.responses.namespaces import join_name
 from gateway.dialects.responses.parts import read_content, read_output
 from gateway.dialects.responses.reasoning import Extras, unpack
 from gateway.validation.fields import (
@@ -90,11 +91,12 @@ class ItemReader:
 
     def _read_call(self, item: Mapping[str, Any], kind: str, path: str) -> None:
         own_kind, argument = _CALLS[kind]
+        name = require_name(item, "name", f"{path}.name")
         call = {
             "id": require_name(item, "call_id", f"{path}.call_id"),
             "type": own_kind,
             own_kind: {
-                "name": require_name(item, "name", f"{path}.name"),
+                "name": join_name(item.get("namespace"), name),
                 argument: require_string(item, argument, f"{path}.{argument}"),
             },
         }

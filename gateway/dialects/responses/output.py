@@ -162,12 +162,24 @@ class ReasoningItem(OutputItem):
 
 
 class CallItem(OutputItem):
-    """A call of a function, or of a custom tool; ``call_id`` is what its result refers to."""
+    """A call of a function, or of a custom tool, perhaps one of a ``namespace``.
 
-    def __init__(self, output_index: int, call_id: str, name: str, *, is_custom: bool) -> None:
+    ``call_id`` is what its result refers to.
+    """
+
+    def __init__(
+        self,
+        output_index: int,
+        call_id: str,
+        name: str,
+        *,
+        is_custom: bool,
+        namespace: str | None = None,
+    ) -> None:
         super().__init__(new_id("ctc" if is_custom else "fc"), output_index)
         self.call_id = call_id
         self._name = name
+        self._place = {} if namespace is None else {"namespace": namespace}
         self._is_custom = is_custom
         self._argument = "input" if is_custom else "arguments"
         self._event_name = "custom_tool_call_input" if is_custom else "function_call_arguments"
@@ -193,5 +205,6 @@ class CallItem(OutputItem):
             "status": self.status,
             "call_id": self.call_id,
             "name": self._name,
+            **self._place,
             self._argument: "".join(self._pieces),
         }

@@ -8,22 +8,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.dialects.responses.namespaces import iter_flat
 from gateway.validation.fields import require_name, wrong_type, wrong_value
 
 _OWN = ("function", "custom")
+_NOT_OF_A_CHAT = ("type", "defer_loading", "allowed_callers", "async", "output_schema")
 _MODES = ("none", "auto", "required")
 
 
 def build_tools(request: Mapping[str, Any], native_only: list[str]) -> dict[str, Any]:
-    """Return ``tools`` of the canonical request; hosted ones are noted in ``native_only``."""
+    """Return ``tools`` of the canonical request; hosted ones are noted in ``native_only``.
+
+    Those of a namespace stand beside the others.
+    """
     tools = request.get("tools")
     if tools is None:
         return {}
     if not isinstance(tools, list):
         raise wrong_type("tools", "an array of tools", tools)
     built = []
-    for position, tool in enumerate(tools):
-        path = f"tools[{position}]"
+    for tool, path in iter_flat(tools):
         if not isinstance(tool, dict):
             raise wrong_type(path, "an object", tool)
         kind = require_name(tool, "type", f"{path}.type")
@@ -34,7 +38,7 @@ def build_tools(request: Mapping[str, Any], native_only: list[str]) -> dict[str,
         definition = {
             name: value
             for name, value in tool.items()
-            if name not in ("type", "defer_loading") and value is not None
+            if name not in _NOT_OF_A_CHAT and value is not None
         }
         if kind == "custom" and isinstance(definition.get("format"), dict):
             definition["format"] = _nested_format(definition["format"])

@@ -61,10 +61,11 @@ def build_end(stop_reason: Any, answer: Answer, *, was_called: bool) -> dict[str
     finish_reason = FINISH_REASONS.get(reason)
     if finish_reason is None:
         _log_unknown_reason(reason[:100])
-        finish_reason = "tool_calls" if was_called else "stop"
-    if finish_reason == "tool_calls":
-        finish_reason = "function_call" if answer.plan.legacy else "tool_calls"
-        finish_reason = finish_reason if was_called else "stop"
+        finish_reason = "stop"
+    if finish_reason in ("stop", "tool_calls"):
+        finish_reason = "stop"
+        if was_called:
+            finish_reason = "function_call" if answer.plan.legacy else "tool_calls"
     if reason and reason not in _SAID_BY_FINISH_REASON:
         return {"finish_reason": finish_reason, "native_finish_reason": reason}
     return {"finish_reason": finish_reason}

@@ -129,12 +129,11 @@ class MessageReader:
     def _read_other_delta(self, kind: str, delta: Mapping[str, Any], place: int) -> list[Chunk]:
         name = _PIECES.get(kind)
         if name is None:
+            block = self._blocks[place]
             if kind == "citations_delta":
-                self._blocks[place].setdefault("citations", [])
-                self._blocks[place]["citations"] = [
-                    *(self._blocks[place]["citations"] or ()),
-                    delta["citation"],
-                ]
+                block["citations"] = [*(block.get("citations") or ()), delta["citation"]]
+            elif kind == "compaction_delta":
+                block.update({n: value for n, value in delta.items() if n != "type"})
             return []
         piece = delta[name] + ""
         if kind == "signature_delta":
@@ -161,7 +160,7 @@ class MessageReader:
         text = "".join(self._pieces.pop(place, ()))
         if kind in ("text", "thinking"):
             block[kind] = text or block.get(kind) or ""
-        elif "input" in block:
+        elif "input" in block or kind == "tool_use":
             block["input"] = self._read_input(text, block)
             if not text and (place in self._call_indexes or self._is_json(block)):
                 written = dump_input(block["input"])
@@ -175,9 +174,9 @@ class MessageReader:
     def _read_input(self, text: str, block: Block) -> Any:
         """Return a call's input, which goes back to the provider with ``content_blocks`` only."""
         try:
-            return loads_lenient(text) if text else block["input"]
+            return loads_lenient(text) if text else block.get("input")
         except ValueError:
-            return block["input"]
+            return block.get("input")
 
     def _read_message_delta(self, event: dict[str, Any]) -> list[Chunk]:
         """Note how the message ends: counts are sums, those that are missing stay as they were."""

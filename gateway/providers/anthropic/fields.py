@@ -21,6 +21,7 @@ _REFUSED = {
     "web_search_options": "Give the tool `web_search_20250305` instead of `web_search_options`.",
     "moderation": "This provider has no moderation.",
 }
+_ASKED_BY_EMPTY = ("web_search_options",)
 _TRANSLATED = frozenset(
     {
         "model",
@@ -83,7 +84,7 @@ _PERSONAL = re.compile(r"@|^\+?[\d\s().-]{7,}$")
 def refuse_unsupported(request: ChatRequest) -> None:
     """Raise ``InvalidRequestError`` for what is asked and can't be left out in silence."""
     for name, message in _REFUSED.items():
-        if request.get(name):
+        if request.get(name) or (name in _ASKED_BY_EMPTY and request.get(name) == {}):
             raise unsupported_parameter(name, message)
     if "audio" in (request.get("modalities") or ()):
         raise unsupported_value("modalities", "This model gives text only.")

@@ -128,7 +128,12 @@ def _check_ends(built: list[Message], family: Family) -> None:
     """Let a user begin, and refuse a begun answer where the model can't go on with one."""
     if built and built[0]["role"] != "user":
         built.insert(0, {"role": "user", "content": [{"type": "text", "text": _BEGINNING}]})
-    if built and built[-1]["role"] == "assistant" and not family.prefill:
+    if not built or built[-1]["role"] != "assistant":
+        return
+    last = built[-1]["content"][-1]
+    if last["type"] == "text":  # it must not end with white space
+        built[-1]["content"][-1] = {**last, "text": last["text"].rstrip()}
+    if not family.prefill:
         if any(block.get("type", "").endswith("_tool_result") for block in built[-1]["content"]):
             return  # a paused turn, which the model goes on with
         raise unsupported_value(

@@ -82,7 +82,10 @@ def _read_event(raw: bytes, reader: MessageReader) -> list[Chunk]:
         raise reader.broken("an event that is not JSON") from None
     if not isinstance(value, dict):
         raise reader.broken("an event that is not a JSON object")
-    return reader.read(value.get("type") or event.name, value)
+    kind = value.get("type") or event.name
+    if value.get("error") and kind == "":
+        kind = "error"  # of servers that speak this format, not to the letter
+    return reader.read(kind, value)
 
 
 def _with_bytes(chunks: list[Chunk], raw: bytes) -> list[NativeChunk]:

@@ -18,6 +18,9 @@ from gateway.validation.fields import unsupported_value, wrong_value
 
 Message = dict[str, Any]
 
+_BEGINNING = "(The assistant begins.)"
+"""What stands before an assistant's message that is the first: Bedrock wants a user's there."""
+
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_.:-]")
 _MAX_ID_LENGTH = 64
 
@@ -48,6 +51,9 @@ def build_messages(messages: list[Message]) -> tuple[list[Block], list[Message]]
             raise older_form(f"{param}.role")
     if not built:
         raise wrong_value("messages", "`messages` must hold a message besides system messages.")
+    last = built[-1]["content"][-1]
+    if built[-1]["role"] == "assistant" and "text" in last:  # Claude takes no white space there
+        built[-1]["content"][-1] = {"text": last["text"].rstrip()}
     return system, built
 
 
@@ -67,6 +73,8 @@ def build_cache_point(marked: Any) -> list[Block]:
 def _append(built: list[Message], role: str, content: list[Block]) -> None:
     if not content:
         return
+    if not built and role == "assistant":
+        built.append({"role": "user", "content": [{"text": _BEGINNING}]})
     if not built or built[-1]["role"] != role:
         built.append({"role": role, "content": content})
         return

@@ -152,7 +152,8 @@ def build_model_path(target: Target) -> str:
 
 def _refuse_unsupported(request: ChatRequest) -> None:
     for name in _REFUSED.keys() & request.keys():
-        if request[name] not in (None, False, {}):
+        is_empty = name != "web_search_options" and request[name] in (False, {})
+        if request[name] is not None and not is_empty:
             raise unsupported_parameter(name, _REFUSED[name])
     if "audio" in (request.get("modalities") or ()):
         raise unsupported_value("modalities", "This model gives text only, no audio.")

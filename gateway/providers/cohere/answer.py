@@ -45,9 +45,12 @@ def read_finish_reason(reason: Any, *, was_called: bool) -> str:
 
 
 def read_usage(usage: Any) -> Usage:
-    """Return the counts, in tokens, of ``usage.tokens``: billed units leave out what is free."""
+    """Return the counts, in tokens, of ``usage.tokens``: billed units leave out what is free.
+
+    They count where nothing else is told.
+    """
     usage = usage if isinstance(usage, dict) else {}
-    tokens = usage.get("tokens")
+    tokens = usage.get("tokens") or usage.get("billed_units")
     tokens = tokens if isinstance(tokens, dict) else {}
     return build_usage(
         read_count(tokens, "input_tokens"),
@@ -63,7 +66,8 @@ def build_logprobs(items: list[Any]) -> dict[str, Any]:
     An item is a piece of text with the logprobs of its tokens, whose own texts are not told; so
     it counts as one token, whose logprob is the sum. Other tokens are never told.
     """
-    return {"content": [_build_logprob(item) for item in items], "refusal": None}
+    built = (_build_logprob(item) for item in items)
+    return {"content": [each for each in built if each is not None], "refusal": None}
 
 
 def build_call(index: int, call: Any) -> dict[str, Any]:
@@ -81,8 +85,10 @@ def build_call(index: int, call: Any) -> dict[str, Any]:
     }
 
 
-def _build_logprob(item: Any) -> dict[str, Any]:
+def _build_logprob(item: Any) -> dict[str, Any] | None:
     text = item.get("text") if isinstance(item, dict) else None
+    if text is None:
+        return None
     values = item.get("logprobs") if isinstance(item, dict) else None
     numbers = [each for each in values or () if isinstance(each, int | float)]
     if not isinstance(text, str) or not math.isfinite(total := math.fsum(numbers)):

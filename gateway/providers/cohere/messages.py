@@ -36,7 +36,8 @@ def build_messages(messages: list[Message], *, thinks: bool) -> tuple[list[Messa
         elif role == "tool":
             built.append(_build_tool_result(message, param))
         elif role == "assistant":
-            built.append(_build_assistant(message, param, thinks))
+            said = _build_assistant(message, param, thinks)
+            built += [said] if len(said) > 1 else []  # nothing but a role says nothing
         else:
             raise older_form(f"{param}.role")
     return built, documents

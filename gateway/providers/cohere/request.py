@@ -120,7 +120,8 @@ def does_think(target: Target) -> bool:
 
 def _refuse_unsupported(request: ChatRequest) -> None:
     for name in _REFUSED.keys() & request.keys():
-        if request[name] is not None and request[name] != {}:
+        is_empty = name != "web_search_options" and request[name] == {}
+        if request[name] is not None and not is_empty:
             raise unsupported_parameter(name, _REFUSED[name])
     if "audio" in (request.get("modalities") or ()):
         raise unsupported_value("modalities", "This model gives text only, no audio.")

@@ -156,8 +156,9 @@ def _build_end(
         raise UpstreamError("The provider failed while it generated the answer.")
     reason = read_finish_reason(delta.get("finish_reason"), was_called=calls.count > 0)
     begin = [head.build_chunk(index, {**role, "content": ""})] if role else []
+    left = calls.end() or {}
     return [
         *begin,
-        head.build_chunk(index, {}, reason),
+        head.build_chunk(index, left, reason),
         head.build_usage_chunk(read_usage(delta.get("usage"))),
     ]

@@ -14,16 +14,34 @@ from gateway.serialization import loads_lenient
 
 
 def parse_object(data: bytes, answer: Answer) -> dict[str, Any]:
-    """Return the object in ``data``; raises ``GatewayError`` for an error, or for what is none."""
+    """Return the object in ``data``; raises ``GatewayError`` for an error, or for what is none.
+
+    A list of one object, as Google wraps errors in, is that object.
+    """
+    parsed = _parse_json(data, answer)
+    if isinstance(parsed, list) and len(parsed) == 1:
+        parsed = parsed[0]
+    return _require_answer(parsed, answer)
+
+
+def parse_objects(data: bytes, answer: Answer) -> list[dict[str, Any]]:
+    """Return the objects of a whole body; raises as ``parse_object`` does.
+
+    They may be a list, which is how Google streams without being asked for events (recorded).
+    """
+    parsed = _parse_json(data, answer)
+    objects = parsed if isinstance(parsed, list) and parsed else [parsed]
+    return [_require_answer(each, answer) for each in objects]
+
+
+def _parse_json(data: bytes, answer: Answer) -> Any:
     try:
-        parsed = loads_lenient(data)
+        return loads_lenient(data)
     except ValueError:
         raise UpstreamError(f"{answer.provider} sent an answer that is not JSON.") from None
-    return require_answer(parsed, answer)
 
 
-def require_answer(parsed: Any, answer: Answer) -> dict[str, Any]:
-    """Return ``parsed`` as an answer's object; raises ``GatewayError`` as ``parse_object``."""
+def _require_answer(parsed: Any, answer: Answer) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise UpstreamError(f"{answer.provider} sent an answer that is not a JSON object.")
     if parsed.get("error") is not None:

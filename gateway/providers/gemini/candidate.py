@@ -85,6 +85,10 @@ class Candidate:
             return delta
         if "functionCall" in part:
             return self._read_call(part["functionCall"], signature)
+        if part.get("thought") is True:
+            # A sketch on the way to an image, say, is not part of the answer.
+            self.extra.setdefault("parts", []).append(part)
+            return {}
         if "inlineData" in part:
             return self._read_image(part["inlineData"], signature)
         if part:

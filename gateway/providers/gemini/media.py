@@ -16,6 +16,7 @@ from gateway.validation.fields import unsupported_value, wrong_type, wrong_value
 Part = dict[str, Any]
 
 _AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mp3"}
+_PROPER_TYPES = {"image/jpg": "image/jpeg"}
 _BEGINNINGS = (
     (b"\x89PNG", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -125,7 +126,8 @@ def _read_data_uri(url: str, param: str) -> tuple[str, str]:
 def _build_inline(media_type: str, data: str, param: str) -> Part:
     """Return a part with base64 in the standard alphabet, with padding."""
     content = decode_base64(data, param)
-    file = File(media_type or _sniff_type(content), content)
+    media_type = _PROPER_TYPES.get(media_type, media_type) or _sniff_type(content)
+    file = File(media_type, content)
     return {"inlineData": {"mimeType": file.media_type, "data": file.to_base64()}}
 
 

@@ -45,7 +45,7 @@ def build_conversation(messages: list[Message], target: Target) -> Conversation:
         if role in ("system", "developer"):
             system += _build_texts(message["content"])
         elif role == "assistant":
-            _append(contents, "model", _build_assistant(message, param, calls))
+            _append(contents, "model", _build_assistant(message, param, calls, dropped))
         elif role in ("tool", "function"):
             result, media = _build_result(message, param, calls, dropped, may_name_files)
             _append_result(contents, result, media, calls)
@@ -84,8 +84,10 @@ def _holds_results(content: Content) -> bool:
     return content["role"] == "user" and "functionResponse" in content["parts"][0]
 
 
-def _build_assistant(message: Message, param: str, calls: Calls) -> list[Part]:
-    """Return the parts of what a model said: thoughts, text, calls."""
+def _build_assistant(
+    message: Message, param: str, calls: Calls, dropped: dict[str, None]
+) -> list[Part]:
+    """Return the parts of what a model said: thoughts, text, images, calls."""
     if message.get("audio"):
         raise unsupported_value(
             f"{param}.audio", f"`{param}.audio` refers to an earlier answer, which is not stored."
@@ -95,11 +97,27 @@ def _build_assistant(message: Message, param: str, calls: Calls) -> list[Part]:
     if thought:
         parts.append({"text": thought, "thought": True})
     texts = _build_texts(message.get("content")) or _build_texts(message.get("refusal"))
+    said = texts + _build_images(message.get("images"), f"{param}.images", dropped)
     signature = read_extra_content(message)
     if signature is not None:
-        texts = texts or [{"text": ""}]
-        texts[-1] = {**texts[-1], "thoughtSignature": signature}
-    return [*parts, *texts, *calls.build_parts(message)]
+        said = said or [{"text": ""}]
+        said[-1] = {**said[-1], "thoughtSignature": signature}
+    return [*parts, *said, *calls.build_parts(message)]
+
+
+def _build_images(images: Any, param: str, dropped: dict[str, None]) -> list[Part]:
+    """Return the images of an earlier answer, told as this gateway tells them."""
+    if not isinstance(images, list):
+        return []
+    parts = []
+    for position, image in enumerate(images):
+        address = image.get("image_url") if isinstance(image, dict) else None
+        url = address.get("url") if isinstance(address, dict) else None
+        if isinstance(url, str) and url.startswith("data:"):
+            parts.append(build_image(url, f"{param}[{position}]", may_name_files=False))
+        else:
+            dropped["messages.images"] = None
+    return parts
 
 
 def _build_result(

@@ -8,15 +8,21 @@ right ones (recorded). Must not know how the bytes came. This is the hot path.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from gateway.errors import GatewayError, UpstreamError, UpstreamTimeoutError
 from gateway.providers.gemini.answer import Answer, build_choice
-from gateway.providers.gemini.body import parse_object, read_block, read_candidates
+from gateway.providers.gemini.body import (
+    parse_object,
+    parse_objects,
+    read_block,
+    read_candidates,
+)
 from gateway.providers.gemini.candidate import Candidate
 from gateway.providers.gemini.logprobs import build_logprobs
 from gateway.providers.gemini.usage import has_counts, read_usage
-from gateway.sse import iter_events, parse_event
+from gateway.sse import MAX_EVENT_BYTES, iter_events, parse_event
 from gateway.types import Chunk
 
 _PREFIX = b"data: "
@@ -31,7 +37,16 @@ def iter_chunks(pieces: Iterator[bytes], answer: Answer) -> Iterator[list[Chunk]
     so it is told when the stream has ended, in whatever way.
     """
     reading = _Reading(answer)
-    for events in _iter_until_settled(iter_events(pieces), reading):
+    for piece in pieces:
+        if piece.strip():
+            break
+        yield []
+    else:
+        piece = b""
+    if piece.lstrip()[:1] in (b"[", b"{"):
+        yield from _iter_whole(piece, pieces, reading)
+        return
+    for events in _iter_until_settled(iter_events(chain((piece,), pieces)), reading):
         chunks: list[Chunk] = []
         for raw in events:
             try:
@@ -41,6 +56,19 @@ def iter_chunks(pieces: Iterator[bytes], answer: Answer) -> Iterator[list[Chunk]
                 yield chunks
                 raise
         yield chunks
+    yield reading.end()
+
+
+def _iter_whole(first: bytes, pieces: Iterator[bytes], reading: _Reading) -> Iterator[list[Chunk]]:
+    """Translate a body that is JSON, not events: all pieces as a list, one object, an error."""
+    body = bytearray(first)
+    for piece in pieces:
+        yield []
+        body += piece
+        if len(body) > MAX_EVENT_BYTES:
+            message = f"The provider's answer is longer than {MAX_EVENT_BYTES} bytes."
+            raise UpstreamError(message, should_retry=False)
+    yield reading.read_body(bytes(body))
     yield reading.end()
 
 
@@ -78,7 +106,13 @@ class _Reading:
             data = parse_event(raw).data
         if not data or data.strip() == _DONE:
             return []
-        parsed = parse_object(data, self._answer)
+        return self._take(parse_object(data, self._answer))
+
+    def read_body(self, body: bytes) -> list[Chunk]:
+        """Return the chunks of a body without events; raises as ``read`` does."""
+        return [chunk for each in parse_objects(body, self._answer) for chunk in self._take(each)]
+
+    def _take(self, parsed: dict[str, Any]) -> list[Chunk]:
         if has_counts(parsed.get("usageMetadata")):
             self._usage = parsed["usageMetadata"]
         candidates = read_candidates(parsed, self._answer)

@@ -9,11 +9,10 @@ from typing import Any
 
 from gateway.errors import UpstreamError
 from gateway.providers.gemini.answer import Answer
-from gateway.providers.gemini.body import read_block, read_candidates, require_answer
+from gateway.providers.gemini.body import parse_objects, read_block, read_candidates
 from gateway.providers.gemini.candidate import Candidate, Delta
 from gateway.providers.gemini.logprobs import build_logprobs
 from gateway.providers.gemini.usage import has_counts, read_usage
-from gateway.serialization import loads_lenient
 from gateway.types import ChatCompletion
 
 _TEXTS = ("content", "reasoning_content")
@@ -24,19 +23,12 @@ _NO_TEXTS = ("function_call", *_LISTS)
 def parse_whole(body: bytes, answer: Answer) -> ChatCompletion:
     """Translate a whole answer; raises ``GatewayError`` for an error, or for what is none.
 
-    It may come in pieces as a list, which is how Google streams without being asked
-    for events (recorded).
+    It may come in pieces, as a list.
     """
-    try:
-        parsed = loads_lenient(body)
-    except ValueError:
-        raise UpstreamError(f"{answer.provider} sent an answer that is not JSON.") from None
-    objects = parsed if isinstance(parsed, list) and parsed else [parsed]
     choices: dict[int, _Choice] = {}
     block: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
-    for each in objects:
-        data = require_answer(each, answer)
+    for data in parse_objects(body, answer):
         if has_counts(data.get("usageMetadata")):
             usage = data["usageMetadata"]
         block = read_block(data) or block

@@ -105,6 +105,8 @@ def _parse_line(line: bytes, answer: Answer) -> dict[str, Any]:
 def _build_deltas(data: dict[str, Any], call_ids: set[str], answer: Answer) -> list[dict[str, Any]]:
     """Return the deltas of a line, without roles, in the order OpenAI's clients expect."""
     message = data.get("message")
+    if message is None and data.get("done") is True:
+        message = {}  # old servers' last line
     if not isinstance(message, dict):
         raise UpstreamError(f"{_name(answer)} sent a line without a message.")
     if data.get("done_reason") in _NO_ANSWER:

@@ -15,6 +15,7 @@ from gateway.providers.openai.envelope import CHUNK, SERVICE_TIERS, complete_env
 from gateway.providers.openai.errors import build_stream_error
 from gateway.providers.openai.finish_reasons import read_finish_reason
 from gateway.providers.openai.logprobs import read_logprobs
+from gateway.providers.openai.message_fields import drop_malformed
 from gateway.providers.openai.reasoning import ThinkSplitter, move_reasoning
 from gateway.providers.openai.tool_calls import CallNumbering
 from gateway.providers.openai.usage import find_usage
@@ -25,6 +26,7 @@ from gateway.types import RawChunk, Usage
 logger = logging.getLogger("gateway.providers.openai")
 
 _WRONG_CHOICES = "The provider sent a chunk whose choices are not those of a completion."
+_WITH_WHOLE_CALLS = ("tool_calls", "function_call", "stop")
 _SAID = ("content", "reasoning_content", "refusal", "tool_calls", "function_call", "audio")
 
 
@@ -37,6 +39,7 @@ class ChunkNormaliser:
         self._choices: dict[int, _Choice] = {}
         self._held: list[RawChunk] = []
         self._usage: Usage | None = None
+        self._usage_chunk: RawChunk | None = None
         self._is_usage_told = False
 
     def take(self, chunk: RawChunk) -> list[RawChunk]:
@@ -71,7 +74,13 @@ class ChunkNormaliser:
     def flush_usage(self) -> list[RawChunk]:
         """Return the usage chunk that is still owed, if one is."""
         usage, self._usage = self._usage, None
-        return [self._build(choices=[], usage=usage)] if usage else []
+        chunk, self._usage_chunk = self._usage_chunk, None
+        if chunk is None and usage is not None:
+            chunk = self._build(choices=[], usage=usage)
+        if chunk is None or self._is_usage_told:
+            return []
+        self._is_usage_told = True
+        return [chunk]
 
     @property
     def is_complete(self) -> bool:
@@ -91,6 +100,8 @@ class ChunkNormaliser:
         ):
             is_changed = complete_envelope(chunk, envelope)
         tells_usage = chunk.get("usage") is not None or "x_groq" in chunk
+        if "x_groq" in chunk:
+            _check_groq(chunk["x_groq"])
         for choice in choices:
             is_changed = self._take_choice(choice) or is_changed
             tells_usage = tells_usage or "usage" in choice
@@ -100,7 +111,9 @@ class ChunkNormaliser:
                 return []
         if is_changed:
             _encode(chunk)
-        return [chunk]
+        if self._usage_chunk is None:
+            return [chunk]
+        return [] if chunk is self._usage_chunk else [*self.flush_usage(), chunk]
 
     def _take_choice(self, choice: Any) -> bool:
         if not isinstance(choice, dict):
@@ -120,18 +133,22 @@ class ChunkNormaliser:
         return state.take(choice) or is_changed
 
     def _take_usage(self, chunk: RawChunk) -> bool:
-        """Keep the usage that a chunk tells for a chunk of its own; tells whether it changed."""
+        """Keep the usage that a chunk tells for a chunk of its own; tells whether it changed.
+
+        That comes when something else does, for what is told again takes its place.
+        """
         usage = find_usage(chunk)
         told = chunk.get("usage")
-        if told and self.is_complete and all(map(_is_empty, chunk["choices"])):
-            self._is_usage_told = usage is not None
-            self._usage = None
+        is_owed = bool(told) and self.is_complete and not self._is_usage_told
+        if is_owed and all(map(_is_empty, chunk["choices"])):
+            if usage is not None:
+                self._usage_chunk = chunk
             is_changed = bool(chunk["choices"]) or told is not usage
             chunk["choices"] = []
             chunk["usage"] = usage
             return is_changed
-        if usage is not None and not self._is_usage_told:
-            self._usage = usage
+        if usage is not None:
+            self._usage, self._usage_chunk = usage, None
         if told is None:
             return False
         del chunk["usage"]
@@ -171,6 +188,8 @@ class _Choice:
         delta = choice["delta"]
         if delta.get("tool_calls") is not None:
             is_changed |= self._calls.take(delta["tool_calls"])
+            if is_changed and not delta["tool_calls"]:
+                del delta["tool_calls"]
         is_changed |= move_reasoning(delta)
         is_changed |= self._split_content(delta)
         if choice.get("logprobs") is not None:
@@ -186,6 +205,7 @@ class _Choice:
         self.reason = "tool_calls" if self._calls else "stop"
         delta: dict[str, Any] = {}
         self._flush(delta)
+        self._calls.finish(delta, is_whole=True)
         return {"index": index, "delta": delta, "finish_reason": self.reason}
 
     def _take_delta(self, choice: dict[str, Any]) -> bool:
@@ -196,11 +216,12 @@ class _Choice:
         if message is not None:
             is_changed = True
         if delta is None:
-            delta = message if isinstance(message, dict) and not self._has_begun else {}
+            delta = self._find_delta(choice, message)
             is_changed = True
         if not isinstance(delta, dict):
             raise UpstreamError(_WRONG_CHOICES)
         choice["delta"] = delta
+        is_changed |= drop_malformed(delta)
         role = None if self._has_begun else "assistant"
         self._has_begun = True
         if delta.get("role") == role:
@@ -211,6 +232,13 @@ class _Choice:
             choice["delta"] = {"role": role, **delta} if "role" not in delta else delta
             choice["delta"]["role"] = role
         return True
+
+    def _find_delta(self, choice: dict[str, Any], message: Any) -> dict[str, Any]:
+        """Return what a choice without a delta says otherwise: in a message, as ``text``."""
+        if isinstance(message, dict) and not self._has_begun:
+            return message
+        text = choice.pop("text", None)
+        return {"content": text} if isinstance(text, str) else {}
 
     def _split_content(self, delta: dict[str, Any]) -> bool:
         content = delta.get("content")
@@ -231,6 +259,8 @@ class _Choice:
         if reason is not None:
             self.reason = reason
             is_changed |= self._flush(choice["delta"])
+            is_whole = reason in _WITH_WHOLE_CALLS
+            is_changed |= self._calls.finish(choice["delta"], is_whole=is_whole)
         return is_changed
 
     def _flush(self, delta: dict[str, Any]) -> bool:
@@ -239,6 +269,12 @@ class _Choice:
             if more:
                 delta[name] = (delta.get(name) or "") + more
         return bool(text or thought)
+
+
+def _check_groq(told: Any) -> None:
+    """Raise the error that Groq tells beside a chunk when it stops early (groq-python's types)."""
+    if isinstance(told, dict) and told.get("error"):
+        raise build_stream_error(told)
 
 
 def _is_empty(choice: dict[str, Any]) -> bool:

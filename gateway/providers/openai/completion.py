@@ -5,12 +5,14 @@ Knows what an answer and its messages have to have. Must not know bytes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import UpstreamError
 from gateway.providers.openai.envelope import COMPLETION, complete_envelope, read_envelope
 from gateway.providers.openai.finish_reasons import read_finish_reason
 from gateway.providers.openai.logprobs import read_logprobs
+from gateway.providers.openai.message_fields import drop_malformed
 from gateway.providers.openai.reasoning import move_reasoning, split_think
 from gateway.providers.openai.tool_calls import complete_calls
 from gateway.providers.openai.usage import find_usage
@@ -46,6 +48,12 @@ def open_result(answer: dict[str, Any]) -> dict[str, Any]:
         return answer
     if "choices" in result or "response" not in result:
         return result
+    message = read_response(result)
+    return {"choices": [{"index": 0, "message": message}], "usage": result.get("usage")}
+
+
+def read_response(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the message, or delta, that Cloudflare's own ``response`` and ``tool_calls`` are."""
     said = result["response"]
     text = said if isinstance(said, str | None) else dumps_ascii(said).decode("ascii")
     calls = [
@@ -53,8 +61,7 @@ def open_result(answer: dict[str, Any]) -> dict[str, Any]:
         for call in result.get("tool_calls") or ()
         if isinstance(call, dict)
     ]
-    message = {"role": "assistant", "content": text, **({"tool_calls": calls} if calls else {})}
-    return {"choices": [{"index": 0, "message": message}], "usage": result.get("usage")}
+    return {"role": "assistant", "content": text, **({"tool_calls": calls} if calls else {})}
 
 
 def _complete_choice(choice: dict[str, Any], position: int) -> bool:
@@ -111,7 +118,13 @@ def _drop_empty(message: dict[str, Any]) -> bool:
         names += [] if call is None else ["function_call"]
     if audio is not None and not (isinstance(audio, dict) and audio.get("id")):
         names.append("audio")
-    names += [name for name in ("refusal", "annotations") if message.get(name) == ""]
+    if message.get("refusal") == "":
+        names.append("refusal")
     for name in names:
         del message[name]
-    return bool(names)
+    is_changed = drop_malformed(message) or bool(names)
+    call = message.get("function_call")
+    if call is not None and not call.get("arguments"):
+        call["arguments"] = "{}"
+        return True
+    return is_changed

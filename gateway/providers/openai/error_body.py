@@ -14,6 +14,25 @@ from typing import Any, NamedTuple
 
 from gateway.serialization import loads_lenient
 
+_MESSAGE_NAMES = (
+    "message",
+    "Message",
+    "error",
+    "errors",
+    "detail",
+    "msg",
+    "error_message",
+    "errorMessage",
+    "error_msg",
+    "fault",
+    "faultstring",
+    "reason",
+    "title",
+)
+"""Where servers put what they say (Apigee, AWS, DeepInfra, Hugging Face, RFC 9457)."""
+
+_MAX_LEVELS = 4
+
 
 class ErrorBody(NamedTuple):
     """An upstream's description of a failure. ``status`` is None where it names no HTTP status."""
@@ -50,7 +69,7 @@ def read_error(value: Any, causes: int = 2) -> ErrorBody | None:
     if isinstance(inner.get("error"), dict):
         inner = inner["error"]
     fields = {**value, **{name: given for name, given in inner.items() if given is not None}}
-    message = _read_message(fields, error)
+    message = _read_message(fields, error) or _find_text(value, _MAX_LEVELS)
     if not message:
         return None
     detail = fields.get("detail")
@@ -127,6 +146,18 @@ def _read_message(fields: Mapping[str, Any], error: Any) -> str:
     return next((text.strip() for text in texts if text.strip()), "")
 
 
+def _find_text(value: Any, levels: int) -> str:
+    """Return the first text that is told under a name for messages, however deep; "" if none."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, list):
+        return next(filter(None, (_find_text(each, levels) for each in value[:1])), "")
+    if not isinstance(value, dict) or not levels:
+        return ""
+    inner = (_find_text(value.get(name), levels - 1) for name in _MESSAGE_NAMES)
+    return next(filter(None, inner), "")
+
+
 def _read_location(detail: Any) -> str | None:
     """Return FastAPI's ``["body", "messages", 0, "content"]`` as ``messages[0].content``."""
     if not (isinstance(detail, list) and detail and isinstance(detail[0], dict)):
@@ -142,7 +173,7 @@ def _read_location(detail: Any) -> str | None:
 
 
 def _read_status(fields: Mapping[str, Any]) -> int | None:
-    for name in ("status_code", "code", "status"):
+    for name in ("status_code", "http_status_code", "statusCode", "code", "status"):
         given = _as_text(fields.get(name))
         if given is not None and len(given) == 3 and given.isascii() and given.isdigit():
             return int(given)
@@ -152,4 +183,5 @@ def _read_status(fields: Mapping[str, Any]) -> int | None:
 def _as_text(value: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return value if isinstance(value, str) and value else None
+    # LiteLLM writes what it doesn't know as Python does.
+    return value if isinstance(value, str) and value not in ("", "None") else None

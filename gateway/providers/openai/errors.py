@@ -54,7 +54,9 @@ _STATUS_OF = {
 _TOO_LONG = re.compile(
     r"context (?:size|length|window)[^.]{0,40} exceeded|exceeds? the (?:available |model's )?"
     r"(?:maximum )?context|maximum context length|longer than the model's context"
-    r"|maximum prompt length|range of input length|prompt is too long",
+    r"|maximum prompt length|range of input length|prompt is too long"
+    r"|exceeds the maximum number of tokens|exceeded model token limit"
+    r"|`?inputs`? (?:tokens \+ `?max_new_tokens`? must be <=|must have less than)",
     re.IGNORECASE,
 )
 

@@ -42,6 +42,7 @@ _REASONS: dict[str, FinishReason] = {
     "safety": "content_filter",
     "sensitive": "content_filter",
 }
+_UNTOLD = ("null", "none")  # written as text
 _FAILURES = frozenset(
     ("abort", "aborted", "cancelled", "error", "insufficient_system_resource", "network_error")
 )
@@ -57,6 +58,8 @@ def read_finish_reason(told: Any, has_calls: bool) -> FinishReason | None:
     if not told:
         return None
     word = str(told).lower()
+    if word in _UNTOLD:
+        return None
     if word in _FAILURES:
         raise UpstreamError(f"The provider broke its answer off ({word}).")
     reason = _REASONS.get(word)

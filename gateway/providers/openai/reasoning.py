@@ -36,6 +36,10 @@ def move_reasoning(message: dict[str, Any]) -> bool:
         message["content"] = None
         is_changed = True
     other = message.get("reasoning")
+    if other is not None and not isinstance(other, str):
+        del message["reasoning"]
+        other = None
+        is_changed = True
     if message.get("reasoning_content"):
         if other != message["reasoning_content"]:
             return is_changed

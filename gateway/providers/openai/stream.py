@@ -16,6 +16,7 @@ from typing import Any, cast
 from gateway.chunks import gather
 from gateway.errors import GatewayError, UpstreamError
 from gateway.providers.openai.chunks import ChunkNormaliser
+from gateway.providers.openai.completion import read_response
 from gateway.providers.openai.error_body import read_error
 from gateway.providers.openai.errors import build_stream_error
 from gateway.providers.openai.first_piece import is_whole_body, iter_first, iter_whole_body
@@ -27,6 +28,8 @@ from gateway.types import Chunk, RawChunk, RawCompletion
 logger = logging.getLogger("gateway.providers.openai")
 
 _DONE = b"[DONE]"
+_ERROR_FIELD = b"error:"
+_TELLS_ERROR = frozenset(("detail", "error", "errors", "message", "msg"))
 
 
 def iter_chunks(pieces: Iterator[bytes], model: str = "") -> Iterator[list[RawChunk]]:
@@ -106,6 +109,9 @@ def _reframe(raw: bytes) -> tuple[bytes, bytes]:
     """Return an unusually framed event's data, b"" if it has none, and its usual framing."""
     event = parse_event(raw)
     if event.data is None:
+        if raw.lstrip()[:1] == b"{" or raw.startswith(_ERROR_FIELD):
+            # An error outside of the framing, or in a field of its own (llama.cpp).
+            raise _parse_error_event(raw.removeprefix(_ERROR_FIELD))
         return b"", b""
     # Between JSON's tokens a line end is as good as a space, within one it can't be.
     data = event.data.replace(b"\n", b" ").strip()
@@ -132,15 +138,25 @@ def _parse_chunk(data: bytes, raw: bytes) -> RawChunk:
         raise build_stream_error(value)
     choices = value.get("choices")
     if choices is None:
-        if value.get("error") is not None or read_error(value) is not None:
+        if not _TELLS_ERROR.isdisjoint(value) and read_error(value) is not None:
             raise build_stream_error(value)
-        value["choices"] = []
+        value["choices"] = _read_response(value)
         raw = encode_event(dumps_ascii(value))
     elif not isinstance(choices, list):
         raise UpstreamError("The provider sent a chunk whose choices are no list.")
     chunk = RawChunk(value)
     chunk.raw = raw
     return chunk
+
+
+def _read_response(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the choices of an event that has none: of Cloudflare's own ``response``, or []."""
+    if "response" not in value:
+        return []
+    message = read_response(value)
+    del value["response"]
+    value.pop("tool_calls", None)
+    return [{"index": 0, "delta": message, "finish_reason": None}]
 
 
 def _parse_loose(data: bytes) -> tuple[Any, bytes]:

@@ -84,16 +84,17 @@ def _detail(told: Mapping[str, Any], group: str, *names: str) -> int:
 
 def _change_detail(
     told: Mapping[str, Any], group: str, name: str, count: int
-) -> dict[str, dict[str, int | None] | None]:
+) -> dict[str, dict[str, Any] | None]:
     details = told.get(group)
     known = details if isinstance(details, dict) else {}
     fixed = {
-        each: int(value) if isinstance(value, float | bool) else value
+        each: int(value) if each.endswith("_tokens") and value is not None else value
         for each, value in known.items()
-        if isinstance(value, int | float | None)
+        if isinstance(value, int | float | None) or not each.endswith("_tokens")
     }
     if count != (fixed.get(name) or 0):
         fixed[name] = count
-    if fixed == known and all(type(value) is not float for value in known.values()):
+    kinds = {each: type(value) for each, value in fixed.items()}
+    if fixed == known and kinds == {each: type(value) for each, value in known.items()}:
         return {} if details is known or details is None else {group: None}
     return {group: fixed}

@@ -144,6 +144,7 @@ def test_what_anthropic_runs_itself_is_for_anthropic_alone() -> None:
         ({"thinking": {"type": "adaptive"}}, "high"),
         ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}, "low"),
         ({"thinking": {"type": "disabled"}}, "none"),
+        ({"thinking": {"type": "between_tools"}}, "none"),
     ],
 )
 def test_thinking_is_a_preference(fields: dict[str, Any], effort: str) -> None:
@@ -210,3 +211,32 @@ def test_a_call_nested_too_deeply_is_named() -> None:
     with pytest.raises(InvalidRequestError) as raised:
         messages.parse_request(b'{"model":"m","max_tokens":9,"messages":[%b]}' % message, {})
     assert raised.value.param == "messages[0].content[0].input"
+
+
+def test_a_document_made_of_blocks_is_those_blocks() -> None:
+    image = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
+    source = {"type": "content", "content": [{"type": "text", "text": "a"}, image]}
+    plain = {"type": "content", "content": "b"}
+    documents = [{"type": "document", "source": each} for each in (source, plain)]
+    request = parse(messages=[{"role": "user", "content": documents}])
+    assert request["messages"][0]["content"] == [
+        {"type": "text", "text": "a"},
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+        {"type": "text", "text": "b"},
+    ]
+    assert request.untranslated == ()
+
+
+def test_what_goes_on_with_a_kept_conversation_is_for_anthropic_alone() -> None:
+    request = parse(thread={"id": "x"}, fallbacks=[{"model": "y"}], compaction={"type": "auto"})
+    assert request.native_only == ("thread",)
+    assert request.untranslated == ("compaction", "fallbacks")
+
+
+def test_a_users_long_id_is_one_that_openai_takes_and_stays_whole_for_anthropic() -> None:
+    long = f"user_{'a' * 64}_account__session_{'b' * 36}"
+    first, second = (parse(metadata={"user_id": long}) for _ in range(2))
+    assert first["user"] == second["user"]
+    assert len(first["user"]) == 64
+    assert parse(metadata={"user_id": long + "c"})["user"] != first["user"]
+    assert first.native["metadata"] == {"user_id": long}

@@ -67,7 +67,7 @@ def test_formats_become_response_formats() -> None:
 
 @pytest.mark.parametrize(
     ("think", "effort"),
-    [(True, "medium"), (False, "none"), ("low", "low"), ("high", "high"), ("max", "high")],
+    [(True, "medium"), ("low", "low"), ("high", "high"), ("max", "high")],
 )
 def test_think_becomes_an_effort(think: Any, effort: str) -> None:
     assert parse(model="m", messages=HELLO, think=think)["reasoning_effort"] == effort
@@ -174,3 +174,13 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequestError) as raised:
         chat.parse_request(json.dumps(fields).encode(), {})
     assert raised.value.param == param
+
+
+def test_not_to_think_is_a_preference() -> None:
+    request = parse(model="m", messages=HELLO, think=False)
+    assert "reasoning_effort" not in request
+    assert request.preferences == {"reasoning_effort": "none"}
+
+
+def test_no_tools_are_none_at_all() -> None:
+    assert "tools" not in parse(model="m", messages=HELLO, tools=[])

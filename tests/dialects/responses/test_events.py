@@ -283,3 +283,18 @@ def test_whatever_is_said_in_whatever_order_is_a_right_stream(deltas: Any, reaso
         for delta in deltas
         if "tool_calls" in delta
     )
+
+
+def test_a_call_of_a_namespace_says_so() -> None:
+    inner = {"type": "function", "name": "find", "parameters": {"type": "object"}}
+    namespace = {"type": "namespace", "name": "crm", "description": "Ours.", "tools": [inner]}
+    request = {"model": "m", "input": "hi", "tools": [namespace]}
+    stream = [
+        [chunk(call(0, "{}", "crm__find")), chunk(call(1, "{}", "f")), chunk({}, "tool_calls")]
+    ]
+    events = read_events(list(responses.iter_frames(iter(stream), request)))
+    output = events[-1]["response"]["output"]
+    assert [(item["name"], item.get("namespace")) for item in output] == [
+        ("find", "crm"),
+        ("f", None),
+    ]

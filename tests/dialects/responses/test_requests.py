@@ -278,3 +278,38 @@ def test_what_a_chat_can_do_without_is_told(fields: dict[str, Any], name: str) -
 )
 def test_what_is_wrong_is_named(fields: dict[str, Any], param: str) -> None:
     assert refused(**fields).param == param
+
+
+def test_tools_of_a_namespace_stand_beside_the_others() -> None:
+    inner = {"type": "function", "name": "find", "parameters": {"type": "object"}}
+    long = {**inner, "name": "n" * 60, "description": "Own.", "output_schema": {"type": "object"}}
+    namespace = {"type": "namespace", "name": "crm", "description": "Ours.", "tools": [inner, long]}
+    call = {**CALL, "name": "find", "namespace": "crm"}
+    request = parse(tools=[FUNCTION, namespace], input=[call, RESULT])
+    assert request.native_only == ()
+    functions = [tool["function"] for tool in request["tools"]]
+    assert functions[1] == {
+        "name": "crm__find",
+        "description": "Ours.",
+        "parameters": {"type": "object"},
+    }
+    assert functions[2]["description"] == "Own."
+    assert "output_schema" not in functions[2]
+    assert [len(function["name"]) for function in functions[1:]] == [9, 64]
+    (made,) = request["messages"][0]["tool_calls"]
+    assert made["function"]["name"] == "crm__find"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "param"),
+    [
+        ({"type": "namespace", "tools": []}, "tools[0].name"),
+        ({"type": "namespace", "name": "a"}, "tools[0].tools"),
+        ({"type": "namespace", "name": "a", "tools": ["b"]}, "tools[0].tools[0]"),
+        ({"type": "namespace", "name": "a", "tools": [{}]}, "tools[0].tools[0].name"),
+    ],
+)
+def test_a_namespace_that_is_none_is_named(namespace: Any, param: str) -> None:
+    with pytest.raises(InvalidRequestError) as raised:
+        parse(tools=[namespace])
+    assert raised.value.param == param

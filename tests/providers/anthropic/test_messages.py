@@ -297,3 +297,9 @@ def test_what_a_message_cannot_carry_is_told() -> None:
 def test_an_earlier_answer_in_audio_is_refused() -> None:
     message = {"role": "assistant", "content": None, "audio": {"id": "a-1"}}
     assert refusal(messages=[HI, message, HI]).param == "messages[1].audio"
+
+
+def test_a_begun_answer_does_not_end_with_white_space() -> None:
+    begun = {"role": "assistant", "content": "Hello \n"}
+    built = sent_messages({"role": "user", "content": "hi"}, begun, model=OLD)
+    assert built[-1]["content"] == [{"type": "text", "text": "Hello"}]

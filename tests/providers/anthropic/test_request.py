@@ -188,3 +188,7 @@ def test_arguments_nested_too_deeply_are_refused() -> None:
         deep = {"a": deep}
     function = {"name": "f", "parameters": deep}
     assert refusal(tools=[{"type": "function", "function": function}]).code == "invalid_value"
+
+
+def test_an_empty_wish_to_search_the_web_is_refused_as_any() -> None:
+    assert refusal(web_search_options={}).param == "web_search_options"

@@ -234,3 +234,33 @@ def test_each_choice_has_its_own_number() -> None:
     call = ask(n=2)
     chunks = read_pieces([start() + text_block(0, "a") + end()], call, index=1)
     assert {choice["index"] for chunk in chunks for choice in chunk["choices"]} == {1}
+
+
+@pytest.mark.parametrize("stop_reason", ["end_turn", "stop_sequence", None, "some_new_reason"])
+def test_an_answer_that_calls_ends_with_its_calls(stop_reason: Any) -> None:
+    chunks = read(start(), tool_block(0, "f", "{}"), end(stop_reason))
+    assert finish_reason(chunks) == "tool_calls"
+    content = [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]
+    assert read_whole(content=content, stop_reason=stop_reason)["finish_reason"] == "tool_calls"
+
+
+def test_a_call_that_names_no_input_has_an_empty_object() -> None:
+    content = {"type": "tool_use", "id": "a", "name": "f"}
+    (choice,) = gather(iter([read(start(), block(0, content), end("tool_use"))]))["choices"]
+    assert choice["message"]["tool_calls"][0]["function"]["arguments"] == "{}"
+
+
+def test_what_was_compacted_goes_back_whole() -> None:
+    piece = {"type": "compaction_delta", "content": "In short.", "encrypted_content": "x"}
+    begun = block(0, {"type": "compaction", "content": None}, piece)
+    chunks = read(start(), begun, text_block(1, "a"), end())
+    (compacted, _) = deltas(chunks)[-1]["content_blocks"]
+    assert compacted == {"type": "compaction", "content": "In short.", "encrypted_content": "x"}
+
+
+def test_an_error_without_a_type_is_one() -> None:
+    error = {"type": "overloaded_error", "message": "Overloaded."}
+    body = start() + text_block(0, "a") + b"data: " + orjson.dumps({"error": error}) + b"\n\n"
+    chunks, told = read_until_error(body)
+    assert text(chunks) == "a"
+    assert isinstance(told, ServiceUnavailableError)

@@ -206,3 +206,15 @@ def test_results_may_hold_images_where_the_client_may_send_them() -> None:
 )
 def test_linked_images_have_to_be_fetched(url: str, expected: bool) -> None:
     assert Bedrock().needs_fetching(url) is expected
+
+
+def test_a_conversation_that_the_assistant_begins_has_something_before_it() -> None:
+    messages = [{"role": "assistant", "content": "Hello."}, {"role": "user", "content": "hi"}]
+    built = sent(messages=messages)["messages"]
+    assert [message["role"] for message in built] == ["user", "assistant", "user"]
+
+
+def test_a_begun_answer_does_not_end_with_white_space() -> None:
+    begun = {"role": "assistant", "content": "Hello \n"}
+    built = sent(messages=[{"role": "user", "content": "hi"}, begun])["messages"]
+    assert built[-1]["content"] == [{"text": "Hello"}]

@@ -225,3 +225,7 @@ def test_a_schema_nested_too_deeply_is_refused() -> None:
         schema = {"items": schema}
     tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
     assert refusal(tools=[tool]).code == "invalid_value"
+
+
+def test_an_empty_wish_to_search_the_web_is_refused_as_any() -> None:
+    assert refusal(web_search_options={}).param == "web_search_options"

@@ -192,3 +192,12 @@ def test_text_files_become_documents_to_cite() -> None:
 )
 def test_other_files_are_refused_by_their_place(part: dict[str, Any], param: str) -> None:
     assert refusal(messages=[{"role": "user", "content": [part]}]).param == param
+
+
+def test_an_assistant_that_said_nothing_is_left_out() -> None:
+    hi = {"role": "user", "content": "hi"}
+    assert sent(messages=[hi, {"role": "assistant", "content": ""}, hi])["messages"] == [hi, hi]
+
+
+def test_an_empty_wish_to_search_the_web_is_refused_as_any() -> None:
+    assert refusal(web_search_options={}).param == "web_search_options"

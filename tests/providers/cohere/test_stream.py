@@ -146,3 +146,25 @@ def test_a_body_that_is_no_answer_is_an_error(body: bytes) -> None:
 def test_a_pause_is_passed_on() -> None:
     batches = ask(stream=True).iter_chunks(iter([b"", end()[:9], b"", end()[9:]]), 0)
     assert [len(batch) for batch in batches] == [0, 0, 0, 3]
+
+
+def test_a_call_that_was_not_ended_has_an_empty_object() -> None:
+    function = {"name": "get_time", "arguments": ""}
+    chunks = read([said("tool-call-start", tool_calls={"id": "a", "function": function}), end()])
+    calls = [call for each in deltas(chunks) for call in each.get("tool_calls", ())]
+    assert calls[-1] == {"index": 0, "function": {"arguments": "{}"}}
+    assert finish_reason(chunks) == "tool_calls"
+
+
+def test_logprobs_of_no_text_lose_nothing() -> None:
+    content = {"message": {"content": {"text": "a"}}}
+    chunks = read([event("content-delta", delta=content, logprobs={"token_ids": [1]}), end()])
+    assert text(chunks) == "a"
+    assert chunks[0]["choices"][0]["logprobs"] == {"content": [], "refusal": None}
+
+
+def test_billed_units_count_where_no_tokens_are_told() -> None:
+    usage = {"billed_units": {"input_tokens": 3, "output_tokens": 2}}
+    last = event("message-end", delta={"finish_reason": "COMPLETE", "usage": usage})
+    *_, counted = read([said("content-delta", content={"text": "a"}), last])
+    assert (counted["usage"] or {})["total_tokens"] == 5

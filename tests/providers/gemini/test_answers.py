@@ -20,6 +20,7 @@ from gateway.errors import (
 )
 from gateway.providers.gemini import Gemini, finish
 from gateway.providers.gemini.signatures import parse_id
+from tests.cutting import iter_cuts
 from tests.providers.answers import deltas, finish_reason, text, tool_calls, usage
 from tests.providers.gemini.asking import (
     ask,
@@ -412,3 +413,35 @@ def test_log_probabilities_that_are_none_are_left_out(tops: Any) -> None:
     answer["candidates"][0]["logprobsResult"] = result
     (entry,) = read_whole(answer, ask(logprobs=True))["choices"][0]["logprobs"]["content"]
     assert (entry["token"], entry["top_logprobs"]) == ("a", [])
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_pieces_that_come_as_a_list_are_a_stream_too(indent: int | None) -> None:
+    pieces = [piece(part("Hel")), piece(part("lo"), reason="STOP")]
+    body = json.dumps(pieces, indent=indent).encode()
+    for cut in iter_cuts(body):
+        chunks = read_pieces(cut)
+        assert (text(chunks), finish_reason(chunks)) == ("Hello", "stop")
+    assert text(read_pieces([b"\n", json.dumps(pieces[1]).encode()])) == "lo"
+
+
+@pytest.mark.parametrize("body", [b"%b", b"[%b]", b"data: [%b]\r\n\r\n", b"[%b\n]\n"])
+def test_an_error_without_an_event_of_its_own_is_that_error(body: bytes) -> None:
+    error = {"error": {"code": 503, "status": "UNAVAILABLE", "message": "Overloaded."}}
+    _, told = read_until_error(body % json.dumps(error).encode())
+    assert isinstance(told, ServiceUnavailableError)
+
+
+@pytest.mark.parametrize("body", [b"[", b"[{}", b'{"candidates": [', b"[1]", b"[]", b"{}"])
+def test_a_list_that_is_cut_or_no_answer_is_an_error(body: bytes) -> None:
+    _, told = read_until_error(body)
+    assert isinstance(told, UpstreamError)
+
+
+def test_sketches_on_the_way_to_an_image_are_no_part_of_the_answer() -> None:
+    sketch = part(inlineData={"mimeType": "image/png", "data": "AA=="}, thought=True)
+    image = part(inlineData={"mimeType": "image/png", "data": "AQ=="})
+    chunks = read(piece(sketch, image, reason="STOP"))
+    shown = [each for delta in deltas(chunks) for each in delta.get("images", ())]
+    assert [each["image_url"]["url"] for each in shown] == ["data:image/png;base64,AQ=="]
+    assert chunks[-2]["choices"][0]["extra_content"] == {"google": {"parts": [sketch]}}  # type: ignore[typeddict-item]

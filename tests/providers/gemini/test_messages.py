@@ -357,3 +357,24 @@ def _in_order(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @given(_conversations())
 def test_conversation_there_and_back_loses_nothing(messages: list[dict[str, Any]]) -> None:
     assert _back(sent_contents(*messages)) == _in_order(messages)
+
+
+def test_images_of_an_earlier_answer_go_back_signed() -> None:
+    image = {"type": "image_url", "image_url": {"url": PIXEL_URI}}
+    linked = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    extra = {"google": {"thought_signature": "c2ln"}}
+    answer = {"role": "assistant", "content": None, "images": [image], "extra_content": extra}
+    (_, said, _) = sent_contents(HI, answer, HI)
+    inline = {"mimeType": "image/png", "data": PIXEL}
+    assert said == {
+        "role": "model",
+        "parts": [{"inlineData": inline, "thoughtSignature": "c2ln"}],
+    }
+    call = ask(messages=[HI, {**answer, "content": "a", "images": [linked, 7]}, HI])
+    assert call.dropped_params == ("messages.images",)
+
+
+def test_the_common_name_of_jpeg_is_the_proper_one() -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:image/jpg;base64,/9j/4AAQ"}}
+    (content,) = sent_contents({"role": "user", "content": [part]})
+    assert content["parts"] == [{"inlineData": {"mimeType": "image/jpeg", "data": "/9j/4AAQ"}}]

@@ -893,3 +893,9 @@ def test_missing_model_is_told_by_the_clients_name() -> None:
     error = Ollama().parse_error(404, recording.headers, recording.body, target())
     assert type(error) is NotFoundError
     assert error.message == "The model `my-model` does not exist."
+
+
+def test_a_last_line_without_a_message_ends_the_answer() -> None:
+    last = {name: value for name, value in end().items() if name != "message"}
+    chunks = read(line("a"), last)
+    assert (text(chunks), finish_reason(chunks)) == ("a", "stop")

@@ -466,6 +466,11 @@ DELTA = st.fixed_dictionaries(
         "reasoning_content": VALUES,
         "tool_calls": st.one_of(st.none(), st.lists(CALL, max_size=3)),
         "reasoning_details": VALUES,
+        "refusal": VALUES,
+        "annotations": st.one_of(VALUES, st.lists(VALUES, max_size=2)),
+        "function_call": st.one_of(
+            VALUES, st.fixed_dictionaries({}, optional={"name": WORDS, "arguments": VALUES})
+        ),
     },
 )  # fmt: skip
 USAGE = st.one_of(
@@ -481,6 +486,7 @@ CHOICE = st.fixed_dictionaries(
         "index": st.sampled_from([0, 0, 0, 1, None]),
         "delta": DELTA,
         "message": DELTA,
+        "text": VALUES,
         "finish_reason": VALUES,
         "logprobs": st.one_of(VALUES, st.fixed_dictionaries({"content": VALUES})),
         "usage": USAGE,

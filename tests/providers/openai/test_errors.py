@@ -25,6 +25,7 @@ from gateway.errors import (
 from gateway.providers.error_message import MAX_MESSAGE_LENGTH
 from gateway.providers.openai.error_body import ErrorBody, parse_error_body
 from gateway.providers.openai.errors import build_stream_error, parse_error
+from gateway.providers.openai.stream import iter_chunks
 from tests.recordings import load, names
 
 HTML = b"<!DOCTYPE html><html><body>nginx at 10.0.0.7</body></html>"
@@ -267,6 +268,11 @@ TOO_LONG = [
     (400, {"error": {"message": "prompt is too long: 9 tokens > 8 maximum"}}),
     (400, {"code": "invalid-argument", "error": "This model's maximum prompt length is 8."}),
     (400, {"error": {"message": "<400> InvalidParameter: Range of input length should be [1, 8]"}}),
+    (422, {"error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8."}),
+    (422, {"error": "Input validation error: `inputs` must have less than 8 tokens. Given: 9"}),
+    (400, {"error": {"message": "The input token count (9) exceeds the maximum number of tokens"
+                                " allowed (8)."}}),
+    (400, {"error": {"message": "Invalid request: Your request exceeded model token limit: 8"}}),
 ]  # fmt: skip
 
 
@@ -349,3 +355,36 @@ def test_no_answer_of_an_upstream_breaks_the_parser(status: int, body: bytes) ->
     assert 400 <= error.status <= 599
     assert error.message
     assert all(isinstance(value, str | None) for value in error.to_dict()["error"].values())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": {"error": "Because."}},
+        {"detail": {"error": {"message": "Because."}}},
+        {"error": ["Because.", "And so."]},
+        {"error": {"message": {"detail": "Because."}}},
+        {"error": {"errors": [{"message": "Because."}]}},
+        {"error": {"error": "Because."}},
+        {"fault": {"faultstring": "Because.", "detail": {"errorcode": "x"}}},
+        {"status": "error", "reason": "Because."},
+        {"Message": "Because."},
+        {"title": "Because.", "detail": ""},
+    ],
+)
+def test_a_message_is_found_where_servers_put_it(body: Any) -> None:
+    error = parse(400, body)
+    assert (error.status, error.message) == (400, "Because.")
+
+
+def test_an_event_without_choices_is_an_error_only_where_it_tells_one() -> None:
+    notes = [{"type": "ping", "title": "still here"}, {"reason": "warming up"}]
+    events = b"".join(b"data: %b\n\n" % json.dumps(each).encode() for each in notes)
+    end = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
+    chunks = [chunk for batch in iter_chunks(iter([events + end]), "m") for chunk in batch]
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+
+
+def test_nothing_that_litellm_writes_as_python_is_none() -> None:
+    error = parse(429, {"error": {"message": "m", "type": "None", "param": "None", "code": "429"}})
+    assert (error.type, error.param) == ("requests", None)
