@@ -108,8 +108,8 @@ def test_a_good_file_is_in_force_in_all_workers_within_a_second(
         response = post_reload(running)
         assert (response.status_code, response.json()) == (200, {"version": version})
         began = last = time.monotonic()
-        for _ in range(10 * WORKERS):
-            while public_models(running) != now:
+        while time.monotonic() - last < 1:  # any of them may be the last to answer
+            if public_models(running) != now:
                 last = time.monotonic()
                 assert last - began < 15
         assert_in_force_everywhere(running, now)
