@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache, wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Flask, Response, g, request
 from flask.typing import RouteCallable
@@ -27,8 +26,7 @@ from gateway.state.limits_storage import StateStorage
 Limits = Sequence[RateLimitItem]
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """How much of one limit a key has used; ``resets_at`` is monotonic time in seconds."""
 
     limit: RateLimitItem

@@ -64,7 +64,8 @@ def configuration() -> Configuration:
 
 def services() -> Services:
     """Return the services of the current request: to its end those it began with."""
-    return cast(Services, g.services)
+    held: Services = g.services
+    return held
 
 
 def hold_services() -> None:

@@ -7,8 +7,7 @@ nor what they are about: no models, money or HTTP.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias, TypeVar
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from gateway.errors import ServiceUnavailableError
 from gateway.state.reservation import Claim, Held, Refusal, Reservation, Unseeded
@@ -27,8 +26,7 @@ class StateUnavailableError(ServiceUnavailableError):
         super().__init__(message, retry_after=1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Counter:
+class Counter(NamedTuple):
     """A counter in its window: ``resets_in`` is in seconds.
 
     ``counted`` is False when an increment was refused because of its limit.

@@ -6,16 +6,21 @@ Knows gunicorn's inside, of the one version that is pinned. Must not change what
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from email.utils import formatdate
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, ClassVar
 
 from gunicorn import util
 from gunicorn.config import PreRequest
 from gunicorn.http import wsgi
 from gunicorn.http.message import HeaderPolicy, _ip_in_allow_list
+from gunicorn.http.wsgi import HEADER_VALUE_RE, Response
 
 _PEERS = 1024
+_MOST_NAMES = 256
+_SPECIAL = frozenset({"content-length", "connection", "upgrade"})
+"""Headers that gunicorn does something about."""
 
 
 def tune(config: Any, log: Any) -> None:
@@ -29,8 +34,30 @@ def tune(config: Any, log: Any) -> None:
     # By default they look whether the log wants to know of each request at level DEBUG.
     if config.pre_request is PreRequest.default:
         config.__dict__["pre_request"] = _do_nothing
+    wsgi.Response = QuickResponse
     wsgi.base_environ = _copied(wsgi.base_environ(config))
     HeaderPolicy._peer_is_trusted_proxy = _trusting(config)
+
+
+class QuickResponse(Response):  # type: ignore[misc]
+    """gunicorn's response, which remembers the names of headers that it has looked at.
+
+    It looks at each name three times: whether it is one, whether it is of this connection alone,
+    and whether it is one of a few. They are the same few dozen for all answers.
+    """
+
+    _plain: ClassVar[set[str]] = set()
+
+    def process_headers(self, headers: Iterable[tuple[str, str]]) -> None:
+        for name, value in headers:
+            if name in self._plain and HEADER_VALUE_RE.fullmatch(value):
+                self.headers.append((name, value.strip(" \t")))
+                continue
+            known = len(self.headers)
+            super().process_headers([(name, value)])
+            is_plain = len(self.headers) > known and name.lower() not in _SPECIAL
+            if is_plain and len(self._plain) < _MOST_NAMES:
+                self._plain.add(name)
 
 
 def _copied(environ: dict[str, Any]) -> Any:

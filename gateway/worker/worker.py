@@ -20,6 +20,7 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
 from gunicorn.sock import ssl_context
+from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
 from gateway.worker.client_socket import ClientSocket, HeadTimeout
@@ -110,7 +111,9 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]
         self._requests += 1
         sock.is_idle = False
         try:
-            return super().handle_request(listener_name, req, sock, addr)
+            return AsyncWorker.handle_request(self, listener_name, req, sock, addr)
+        except (gevent.GreenletExit, SystemExit):  # as in gunicorn's own gevent worker
+            return None
         finally:
             self._requests -= 1
             sock.is_fresh = False

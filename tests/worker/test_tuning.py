@@ -11,6 +11,7 @@ from gunicorn import util
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.http import wsgi
+from gunicorn.http.errors import InvalidHeader, InvalidHeaderName
 from gunicorn.http.message import HeaderPolicy
 
 from gateway.worker.tuning import tune
@@ -23,6 +24,7 @@ def config(monkeypatch: pytest.MonkeyPatch) -> Config:
     config.set("forwarded_allow_ips", "10.0.0.0/8,192.168.1.1")
     monkeypatch.setattr(util, "http_date", util.http_date)
     monkeypatch.setattr(wsgi, "base_environ", wsgi.base_environ)
+    monkeypatch.setattr(wsgi, "Response", wsgi.Response)
     monkeypatch.setattr(HeaderPolicy, "_peer_is_trusted_proxy", HeaderPolicy._peer_is_trusted_proxy)
     tune(config, Logger(config))
     return config
@@ -63,3 +65,21 @@ def test_dates_are_those_of_http(config: Config) -> None:
 
 def test_settings_are_what_they_were(config: Config) -> None:
     assert config.__dict__["keepalive"] == Config().settings["keepalive"].get()
+
+
+def build_response(config: Config) -> Any:
+    request: Any = SimpleNamespace(method="GET", version=(1, 1), should_close=lambda: False)
+    return wsgi.Response(request, None, config)
+
+
+def test_headers_are_checked_each_time_however_well_their_names_are_known(config: Config) -> None:
+    for _ in range(2):
+        response = build_response(config)
+        headers = [("x-name", " value\t"), ("Connection", "close"), ("Content-Length", "3")]
+        response.start_response("200 OK", headers)
+        assert response.headers == [("x-name", "value"), ("Content-Length", "3")]
+        assert response.response_length == 3
+        with pytest.raises(InvalidHeader):
+            build_response(config).start_response("200 OK", [("x-name", "one\r\nx-other: two")])
+        with pytest.raises(InvalidHeaderName):
+            build_response(config).start_response("200 OK", [("x name", "value")])
