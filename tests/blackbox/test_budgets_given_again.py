@@ -18,7 +18,8 @@ from tests.blackbox.test_limits_and_budgets import (
 from tests.gateway_process import run_gateway
 from tests.upstream import serve_upstream
 
-IN_FORCE = 1.0
+IN_FORCE = 3.0
+"""Seconds until every worker knows of a change for certain, and has its counters begin anew."""
 
 
 def test_it_counts_what_was_used_without_it(tmp_path: Path) -> None:

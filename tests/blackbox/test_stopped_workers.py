@@ -28,7 +28,7 @@ STOPPED_FOR = 2.5
 """Seconds, after which a process that does not beat is dead to others."""
 MAX_TOKENS = 90
 PATIENCE = 10.0
-SETTLED_WITHIN = 2.0
+SETTLED_WITHIN = 5.0
 """Seconds from the first answer of a new worker until what the dead have left is charged."""
 
 
