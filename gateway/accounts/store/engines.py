@@ -6,6 +6,8 @@ Knows URLs, drivers and their options. Must not know tables, nor who waits.
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ WRITES = "gateway_writes"
 """The execution option of a connection whose transaction is going to write."""
 
 _CONNECT_SECONDS = 2
+_PAUSE = 0.01
 _POSTGRESQL_DRIVER = "postgresql+psycopg"
 
 
@@ -63,7 +66,7 @@ def _build_sqlite(url: str, is_patient: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, record: object) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection, seconds)
         connection.execute("PRAGMA synchronous = NORMAL")
         if not is_patient:  # a migration that rebuilds a table must not lose what points to it
             connection.execute("PRAGMA foreign_keys = ON")
@@ -75,6 +78,23 @@ def _build_sqlite(url: str, is_patient: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _write_ahead(connection: Any, seconds: float) -> None:
+    """Have the file written by a log, which is so for ever after; waits ``seconds`` for others.
+
+    SQLite itself does not wait for one that does the same to a new file.
+    """
+    give_up_at = time.monotonic() + seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() >= give_up_at:
+                raise
+        time.sleep(_PAUSE)
 
 
 def _build_postgresql(url: str, is_patient: bool) -> Engine:
