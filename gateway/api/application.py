@@ -69,29 +69,27 @@ class GatewayFlask(Flask):
         if request is None:
             return None
         environ = request.environ
-        path: str = environ["PATH_INFO"]
-        if not path.isascii():
-            path = path.encode("latin-1").decode("utf-8", "replace")
         return _Adapter(
+            self._fixed_routes,
             self.url_map,
             server_name="",
             script_name=environ.get("SCRIPT_NAME", ""),
             subdomain="",
             url_scheme=environ["wsgi.url_scheme"],
-            path_info=path,
+            path_info=request.path if environ.get("PATH_INFO") else "",
             default_method=environ["REQUEST_METHOD"],
-        ).with_known(self._fixed_routes)
+        )
 
 
 class _Adapter(MapAdapter):
-    """What finds a view; a path that is a rule, without variables, is looked for only once."""
+    """What finds a view; a path that is a rule, without variables, is looked for only once.
 
-    _known: dict[tuple[str, str], Rule]
+    ``known`` are the rules found so, by method and path; more are added.
+    """
 
-    def with_known(self, known: dict[tuple[str, str], Rule]) -> MapAdapter:
-        """Return this adapter, which looks among ``known`` rules first, and adds to them."""
+    def __init__(self, known: dict[tuple[str, str], Rule], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._known = known
-        return self
 
     def match(self, *args: Any, **kwargs: Any) -> Any:
         """See Werkzeug; Flask asks for the rule and the variables of the request's own path."""

@@ -71,11 +71,11 @@ class StateNotes:
         self, key: str, oldest: float, note: str, change: Change[_Result], lifetime: float
     ) -> tuple[Blob | None, _Result | None]:
         """See ``NotedBlobs.find``; looks again after the change, for that is another step."""
-        blob = self._get(key, oldest)
+        blob = _younger(self._blobs.get(key), oldest)
         if blob is not None:
             return blob, None
         result = self.notes.update(note, change, lifetime)
-        return self._get(key, oldest), result
+        return _younger(self._blobs.get(key), oldest), result
 
     def keep(
         self, key: str, data: bytes, kept: float, note: str, change: Change[None], lifetime: float
@@ -83,10 +83,6 @@ class StateNotes:
         """See ``NotedBlobs.keep``."""
         self._blobs.put(key, data, kept)
         self.notes.update(note, change, lifetime)
-
-    def _get(self, key: str, oldest: float) -> Blob | None:
-        blob = self._blobs.get(key)
-        return blob if blob is not None and blob.age < oldest else None
 
 
 class FileNotedBlobs(ForgivingBlobs):
@@ -106,8 +102,8 @@ class FileNotedBlobs(ForgivingBlobs):
         )
         if found is not None:
             return found
-        blob = self.get(key)
-        if blob is None or blob.age >= oldest:
+        blob = _younger(self.get(key), oldest)
+        if blob is None:
             raise StateUnavailableError("The gateway's cache can't be written")
         return blob, None
 
@@ -159,3 +155,7 @@ def open_noted_blobs(
     outage = state.outage if isinstance(state, StateWithPolicy) else None
     blobs = open_blobs(path, max_bytes, redis_url=redis_url, outage=outage)
     return blobs, StateNotes(blobs, state)
+
+
+def _younger(blob: Blob | None, oldest: float) -> Blob | None:
+    return blob if blob is not None and blob.age < oldest else None

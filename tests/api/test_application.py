@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Response, request, session
 from flask.testing import FlaskClient
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from gateway.api.application import GatewayFlask
 
@@ -89,3 +90,13 @@ def test_wrong_methods_are_told_the_right_ones(client: FlaskClient) -> None:
 
 def test_there_are_no_sessions(client: FlaskClient) -> None:
     assert client.get("/remembers").status_code == 500
+
+
+def test_a_path_that_a_server_leaves_out_is_an_empty_one(client: FlaskClient) -> None:
+    app = client.application
+    environ = EnvironBuilder(path="/").get_environ()
+    answers = []
+    for path in ({"PATH_INFO": ""}, {}):
+        given = {name: value for name, value in environ.items() if name != "PATH_INFO"} | path
+        answers.append(run_wsgi_app(app, given)[1])
+    assert answers == ["404 NOT FOUND"] * 2
