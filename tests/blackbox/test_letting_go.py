@@ -34,15 +34,20 @@ def test_client_leaves_before_the_first_byte(
     assert least(take, SOON) < SOON
 
 
+def leave_stream(gateway: Gateway, model: str, patient: Patient) -> float:
+    """Leave a stream after its first word; return after how many seconds ``patient`` is let go."""
+    client = gateway.connect("POST", CHAT, chat_body(model, stream=True))
+    response = client.getresponse()
+    assert b"one" in read_until(response, b"one")
+    left = leave_response(client, response)
+    return patient.left.get(timeout=5) - left
+
+
 @pytest.mark.parametrize("then", [None, ollama_line("more")], ids=["silent", "live"])
 def test_client_leaves_a_stream(gateway: Gateway, upstream: Upstream, then: bytes | None) -> None:
     def take() -> float:
         upstream.handler = patient = Patient(ollama_line("one"), NDJSON, then)
-        client = gateway.connect("POST", CHAT, chat_body("ollama/tiny", stream=True))
-        response = client.getresponse()
-        assert b"one" in read_until(response, b"one")
-        left = leave_response(client, response)
-        return patient.left.get(timeout=5) - left
+        return leave_stream(gateway, "ollama/tiny", patient)
 
     assert least(take, SOON) < SOON
 
@@ -55,11 +60,7 @@ def test_client_leaves_a_stream_of_openai(
 
     def take() -> float:
         upstream.handler = patient = Patient(first, SSE, then)
-        client = gateway.connect("POST", CHAT, chat_body("openai/gpt-4o-mini", stream=True))
-        response = client.getresponse()
-        assert b"one" in read_until(response, b"one")
-        left = leave_response(client, response)
-        return patient.left.get(timeout=5) - left
+        return leave_stream(gateway, "openai/gpt-4o-mini", patient)
 
     assert least(take, SOON) < SOON
 

@@ -17,28 +17,21 @@ from tests.blackbox.test_limits_and_budgets import (
     BURST,
     FITTING,
     WINDOW,
-    answer_all_used,
     build_config,
     burst,
     burst_within,
     create_key,
     statuses,
+    upstream,
 )
 from tests.gateway_process import Gateway, run_gateway
 from tests.nginx import run_nginx
 from tests.postgresql import PostgresqlServer, postgresql_server
 from tests.state.conftest import RedisServer, redis_server
-from tests.upstream import Upstream, serve_upstream
+from tests.upstream import Upstream
 from tests.waiting import wait_until
 
-__all__ = ["postgresql_server", "redis_server"]
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    with serve_upstream() as it:
-        it.reset({"/v1/chat/completions": answer_all_used})
-        yield it
+__all__ = ["postgresql_server", "redis_server", "upstream"]
 
 
 @pytest.fixture(scope="module")

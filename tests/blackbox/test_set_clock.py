@@ -18,12 +18,14 @@ from tests.blackbox.test_limits_and_budgets import (
     ADMIN,
     BOUND,
     MAX_TOKENS,
-    answer_all_used,
     build_config,
     create_key,
+    upstream,
 )
 from tests.gateway_process import Gateway, chat_body, run_gateway
-from tests.upstream import Upstream, serve_upstream
+from tests.upstream import Upstream
+
+__all__ = ["upstream"]
 
 HOUR, DAY = 3600, 86400
 STEPS = [HOUR, -HOUR, DAY, -DAY]
@@ -59,13 +61,6 @@ class Clock:
     def now(self) -> float:
         """Return the time of day as the gateway has it."""
         return time.time() + int(self._offset.read_text())
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    with serve_upstream() as it:
-        it.reset({"/v1/chat/completions": answer_all_used})
-        yield it
 
 
 @pytest.fixture(scope="module")
