@@ -9,7 +9,6 @@ import logging
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 import lmdb
@@ -50,26 +49,6 @@ class BlobStore(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections; a later use opens them again."""
-
-
-def open_blobs(
-    path: Path, max_bytes: int, *, redis_url: str | None = None, outage: Outage | None = None
-) -> BlobStore:
-    """Return the store in the file ``path`` on this machine, or in Redis.
-
-    It takes at most ``max_bytes``, a MiB or more, and never raises: while it
-    fails there are no blobs. Nothing is opened or connected before the first
-    use. ``outage`` is what others who use that Redis know of it. Raises
-    ConfigurationError for a URL that redis-py does not understand, and ValueError for too
-    small a size.
-    """
-    if redis_url is None:
-        from gateway.state.blob_file import FileBlobs
-
-        return ForgivingBlobs(FileBlobs(path, max_bytes))
-    from gateway.state.blob_redis import RedisBlobs
-
-    return ForgivingBlobs(RedisBlobs(redis_url, max_bytes, outage=outage))
 
 
 class ForgivingBlobs:

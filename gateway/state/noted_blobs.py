@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from gateway.state.base import Change, State, StateUnavailableError
 from gateway.state.blob_file import FileBlobs
-from gateway.state.blobs import FAILURES, Blob, BlobStore, ForgivingBlobs, open_blobs
+from gateway.state.blobs import FAILURES, Blob, BlobStore, ForgivingBlobs
 from gateway.state.policy import StateWithPolicy
 
 _Result = TypeVar("_Result")
@@ -144,16 +144,21 @@ class FileNotes:
 def open_noted_blobs(
     path: Path, max_bytes: int, state: State, *, redis_url: str | None = None
 ) -> tuple[BlobStore, NotedBlobs]:
-    """Return the store that ``open_blobs`` does, and the same with notes.
+    """Return the store in the file ``path`` on this machine, or in Redis, and the same with notes.
 
-    In Redis these are values of ``state``, which knows what to do while that is away, and
-    tells the store of it.
+    It takes at most ``max_bytes``, a MiB or more, and blobs never raise: while it fails there
+    are none. Nothing is opened or connected before the first use. In Redis the notes are
+    values of ``state``, which knows what to do while that is away, and tells the store of it.
+    Raises ConfigurationError for a URL that redis-py does not understand, and ValueError for
+    too small a size.
     """
     if redis_url is None:
         noted = FileNotedBlobs(FileBlobs(path, max_bytes))
         return noted, noted
+    from gateway.state.blob_redis import RedisBlobs  # only an installation with Redis pays for it
+
     outage = state.outage if isinstance(state, StateWithPolicy) else None
-    blobs = open_blobs(path, max_bytes, redis_url=redis_url, outage=outage)
+    blobs = ForgivingBlobs(RedisBlobs(redis_url, max_bytes, outage=outage))
     return blobs, StateNotes(blobs, state)
 
 

@@ -15,7 +15,7 @@ from gateway.errors import ConfigurationError
 from gateway.state import StateUnavailableError
 from gateway.state.blob_file import FileBlobs
 from gateway.state.blob_redis import RedisBlobs
-from gateway.state.blobs import LARGEST_BLOB, BlobStore, ForgivingBlobs, open_blobs
+from gateway.state.blobs import LARGEST_BLOB, BlobStore, ForgivingBlobs
 from tests.gateway_process import find_free_port
 from tests.state.conftest import RedisServer, hung
 from tests.state.processes import in_processes
@@ -175,7 +175,7 @@ def test_a_file_that_fails_is_a_miss_told_once_until_it_works(
     monkeypatch.setattr("gateway.state.policy.RETRY_AFTER", 0.0)
     place = tmp_path / "directory"
     place.touch()
-    blobs = open_blobs(place / "cache", MIB)
+    blobs = ForgivingBlobs(FileBlobs(place / "cache", MIB))
     for _ in range(3):
         blobs.put("key", b"data", 60)
         assert blobs.get("key") is None
@@ -195,7 +195,7 @@ def test_a_file_that_fails_is_a_miss_told_once_until_it_works(
 
 
 def test_a_redis_that_is_not_there_is_a_miss(caplog: pytest.LogCaptureFixture) -> None:
-    blobs = open_blobs(Path("unused"), MIB, redis_url=f"redis://127.0.0.1:{find_free_port()}/0")
+    blobs = ForgivingBlobs(RedisBlobs(f"redis://127.0.0.1:{find_free_port()}/0", MIB))
     for _ in range(3):
         blobs.put("key", b"data", 60)
         assert blobs.get("key") is None
@@ -218,7 +218,7 @@ def test_a_hung_redis_costs_50_ms_once_for_reading_and_writing_together(
 
 def test_the_url_is_checked_at_the_start() -> None:
     with pytest.raises(ConfigurationError, match=r"^REDIS_URL: "):
-        open_blobs(Path("unused"), MIB, redis_url="http://127.0.0.1")
+        RedisBlobs("http://127.0.0.1", MIB)
 
 
 def test_parts_of_a_blob_that_never_was_finished_end_soon(

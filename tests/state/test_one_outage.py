@@ -11,7 +11,8 @@ import pytest
 import redis
 
 from gateway.state import StateUnavailableError, open_state
-from gateway.state.blobs import BlobStore, open_blobs
+from gateway.state.blob_redis import RedisBlobs
+from gateway.state.blobs import BlobStore, ForgivingBlobs
 from gateway.state.policy import StateWithPolicy
 from gateway.state.redis_client import RedisClient
 from tests.state.conftest import RedisServer, hung
@@ -28,7 +29,7 @@ class Shared:
         assert isinstance(state, StateWithPolicy)
         self.state = state
         outage = state.outage
-        self.blobs: BlobStore = open_blobs(path, 2**20, redis_url=url, outage=outage)
+        self.blobs: BlobStore = ForgivingBlobs(RedisBlobs(url, 2**20, outage=outage))
         self.waited = 0
         run = RedisClient.run
 
